@@ -1,0 +1,156 @@
+"""The storage port (DESIGN 6): the verbs that every storage really has, and the abilities that only some have.
+
+A `Backend` sees one tree of files. Failures are `GatewayError`s by the status discipline of DESIGN 6: an outage, a
+refused log-in or a time-out of the storage is `UNAVAILABLE` (never `UNAUTHENTICATED` or `NOT_FOUND`, on which peers
+delete mounts). A richer ability is a second Protocol that callers ask for with `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
+
+WHOLE = Span()
+
+
+class Backend(Protocol):
+    """One tree of files and folders."""
+
+    async def stat(self, path: ResourcePath) -> Entry:
+        """Return the entry at `path`.
+
+        Raises:
+            GatewayError: `NOT_FOUND`, `FORBIDDEN` or `UNAVAILABLE`.
+        """
+
+    def list(self, path: ResourcePath) -> AsyncIterator[Entry]:
+        """Yield the members of a folder as they come, in no order; the folder itself is not among them.
+
+        Raises:
+            GatewayError: as `stat`; `CONFLICT` if `path` is a file.
+        """
+
+    def open(
+        self, path: ResourcePath, span: Span = WHOLE, *, if_match: str | None = None
+    ) -> AbstractAsyncContextManager[Content]:
+        """Open a piece of a file for reading; `Content.span` says what really comes, its length resolved.
+
+        Args:
+            if_match: an entity tag that the file must have, or `PRECONDITION_FAILED` is raised.
+
+        Raises:
+            GatewayError: as `stat`; `CONFLICT` if `path` is a folder; `RANGE_INVALID` if `span` starts behind the end.
+        """
+
+    async def write(
+        self,
+        path: ResourcePath,
+        chunks: AsyncIterator[bytes],
+        *,
+        size: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> Written:
+        """Write a whole file; the old content stays until the new is complete, where the storage can do so.
+
+        Args:
+            size: the number of bytes to come, where known; fewer or more is `INVALID` and changes nothing.
+            if_match: entity tag (or `*`) that the present file must have.
+            if_none_match: entity tag (or `*`: nothing may be there) that it must not have.
+
+        Raises:
+            GatewayError: `CONFLICT` if the folder above is missing or `path` is a folder; `PRECONDITION_FAILED`;
+                `NO_SPACE`; as `stat`. What `chunks` raises passes through, and the old content stays.
+        """
+
+    async def mkdir(self, path: ResourcePath) -> None:
+        """Make a folder.
+
+        Raises:
+            GatewayError: `NOT_ALLOWED` if something is there; `CONFLICT` if the folder above is missing.
+        """
+
+    async def delete(self, path: ResourcePath) -> None:
+        """Remove a file, or a folder with all that is in it."""
+
+    async def move(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool) -> Outcome:
+        """Move (rename) a file or folder.
+
+        Raises:
+            GatewayError: `PRECONDITION_FAILED` if the target exists and `overwrite` is false; `CONFLICT` if the folder
+                above it is missing; `FORBIDDEN` if one path lies within the other.
+        """
+
+    async def copy(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool, deep: bool = True) -> Outcome:
+        """Copy a file or folder; a folder without its members if `deep` is false. Raises as `move`."""
+
+
+@runtime_checkable
+class SetTime(Protocol):
+    """A storage that can set the modification time."""
+
+    async def set_time(self, path: ResourcePath, modified: float) -> None:
+        """Set the time of last modification, in seconds since the epoch."""
+
+
+@runtime_checkable
+class HasQuota(Protocol):
+    """A storage that knows how full it is."""
+
+    async def quota(self, path: ResourcePath) -> Quota:
+        """Return the quota that holds at `path`."""
+
+
+@runtime_checkable
+class FileDescriptor(Protocol):
+    """A storage whose files are open files of this process, so that the kernel can send them."""
+
+    async def file_descriptor(self, path: ResourcePath) -> tuple[int, Entry]:
+        """Return a fresh descriptor, which the caller closes, and the entry it belongs to."""
+
+
+class ResponseSink(Protocol):
+    """Where a relay writes its answer."""
+
+    async def start(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """Send the head; called once, before any `write`."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the body; returns when the client can take more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayCall:
+    """One WebDAV request for a relay: checked values, never the raw request (DESIGN 6).
+
+    Attributes:
+        path: the target, and
+        destination: that of COPY and MOVE, both seen from the share's root.
+        headers: the request's header fields by lower-case name; the relay takes what it knows, the rest never passes.
+        body: the request body in pieces, or None. Its length is in `headers` where the client told it.
+        href_base: the percent-encoded path by which the client addressed the share's root, with a trailing slash;
+            hrefs in the answer are written below it.
+    """
+
+    method: str
+    path: ResourcePath
+    destination: ResourcePath | None = None
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes] | None = None
+    href_base: str
+
+
+@runtime_checkable
+class Relay(Protocol):
+    """A storage that speaks WebDAV itself, so that requests can be passed on almost as they are."""
+
+    async def relay(self, call: RelayCall, sink: ResponseSink) -> None:
+        """Carry out `call` and write the answer to `sink`.
+
+        Raises:
+            GatewayError: if nothing was written to `sink` yet; after that a failure closes the sink's connection.
+        """

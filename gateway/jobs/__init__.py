@@ -1,0 +1,1 @@
+"""What happens later: deliveries, expiry, clean-up."""

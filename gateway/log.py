@@ -1,0 +1,60 @@
+"""How the gateway logs: one event a line, as text for people or JSON for machines, and never a secret.
+
+`get_logger` is all that other modules need. Values of type `Secret` show as `***`; keys that name a secret are
+blanked as a second fence.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
+_BLANKED = frozenset(
+    {"authorization", "cookie", "password", "secret", "shared_secret", "token", "access_token", "code"}
+)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return a logger that names its module."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(logger=name)
+    return logger
+
+
+def configure(level: str = "info", form: str = "text") -> None:
+    """Send all logs of this process to standard error.
+
+    Args:
+        level: the least level that is written (`debug`, `info`, `warning`, `error`).
+        form: `text` or `json`.
+    """
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            blank_secrets,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(threshold, logging.WARNING), format="%(levelname)s %(name)s: %(message)s", force=True)
+
+
+def blank_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blank the values of keys that name a secret."""
+    return {key: "***" if key.lower() in _BLANKED else value for key, value in event.items()}

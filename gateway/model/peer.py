@@ -1,0 +1,114 @@
+"""Peers: other providers, what we know of them, and who a request was proven to come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.model.address import Host
+
+
+class Role(StrEnum):
+    """The protocol roles of one resource type in a discovery document (DISC-3)."""
+
+    WEBDAV = "webdav"
+    WEBDAV_RECEIVE = "webdav-receive"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPeer:
+    """The provider that a valid signature proved (SIG-3 to SIG-7). Made only by `web.auth`."""
+
+    host: Host
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedPeer:
+    """The provider that an unsigned message claims to come from; only the policy may admit it.
+
+    `claimed_host` is None where the message names nobody.
+    """
+
+    claimed_host: Host | None
+
+
+AnyPeer = VerifiedPeer | UnsignedPeer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceOffer:
+    """One entry of `resourceTypes` (DISC-2).
+
+    Attributes:
+        protocols: role name to its value as text; object values are kept by their useful member (`uri`), else "".
+    """
+
+    name: str
+    share_types: tuple[str, ...]
+    protocols: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """A peer's discovery document after parsing, aliases already resolved to the draft's words (DISC-1).
+
+    Attributes:
+        end_point: absolute URL without trailing slash.
+        capabilities, criteria: the draft's spellings (`dialects.md` 9.1 maps the others).
+        jwks_uri, token_end_point: absolute URLs, or empty.
+        public_key: `(keyId, PEM)` of a draft-cavage peer, or None.
+    """
+
+    enabled: bool
+    api_version: str
+    end_point: str
+    provider: str = ""
+    resource_types: tuple[ResourceOffer, ...] = ()
+    capabilities: frozenset[str] = frozenset()
+    criteria: frozenset[str] = frozenset()
+    jwks_uri: str = ""
+    token_end_point: str = ""
+    public_key: tuple[str, str] | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def webdav_path(self, resource_type: str = "file") -> str | None:
+        """Return the `webdav` path of `resource_type`, else of any type, else None (ACC-1)."""
+        named = [offer for offer in self.resource_types if offer.name == resource_type]
+        for offer in (*named, *self.resource_types):
+            if Role.WEBDAV in offer.protocols:
+                return offer.protocols[Role.WEBDAV]
+        return None
+
+
+class Trust(StrEnum):
+    """What the operator decided about a peer."""
+
+    UNKNOWN = "unknown"
+    ALLOWED = "allowed"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """What we remember of one provider (DESIGN 8).
+
+    Attributes:
+        discovery: the last good document, fetched at `discovered_at` (seconds since the epoch).
+        jwks: the last good key set as JSON text, fetched at `keys_at`.
+        has_signed_to_us: a valid signature was seen; unsigned messages are refused from then on.
+        we_signed_to: we have signed to it; we never go back to unsigned (SIG-9).
+        failures: consecutive failures; `quiet_until` is when we may call again.
+    """
+
+    host: Host
+    discovery: Discovery | None = None
+    discovered_at: float = 0.0
+    jwks: str | None = None
+    keys_at: float = 0.0
+    has_signed_to_us: bool = False
+    we_signed_to: bool = False
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+    failures: int = 0
+    quiet_until: float = 0.0

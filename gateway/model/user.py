@@ -1,0 +1,25 @@
+"""Local users, as an identity provider proved them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalUser:
+    """Somebody who logged in here.
+
+    Attributes:
+        identifier: the local part of the OCM address, `[A-Za-z0-9_.-]+` (DESIGN 7).
+        login: the name used with the storage, where it differs.
+        password: the storage's own pass word where the log-in was tried against it; browsing then runs as the user.
+    """
+
+    identifier: str
+    display_name: str
+    email: str = ""
+    login: str = ""
+    password: Secret | None = None
+    has_second_factor: bool = False

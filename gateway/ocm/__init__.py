@@ -1,0 +1,1 @@
+"""The protocol as text: parse tolerantly, render strictly, no I/O."""

@@ -1,0 +1,1 @@
+"""Everything we say to other servers: signed, guarded, bounded and patient."""

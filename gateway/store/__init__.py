@@ -1,0 +1,1 @@
+"""State behind small ports; the only package that imports redis."""

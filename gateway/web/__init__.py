@@ -1,0 +1,1 @@
+"""The public HTTP face: every door names its lock."""
