@@ -61,12 +61,14 @@ class Message:
 
     Attributes:
         due: seconds since the epoch at which the next attempt is made.
+        since: seconds since the epoch at which it was first to be said.
         attempts: how often it was tried.
         last_error: the last failure in words fit for the user, empty if none yet.
     """
 
     kind: MessageKind
     due: float
+    since: float = 0.0
     attempts: int = 0
     last_error: str = ""
 

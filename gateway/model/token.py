@@ -53,3 +53,20 @@ class TokenClaims:
     token_id: str
     issued_at: int
     expires_at: int
+
+
+class TokenRefused(Exception):  # noqa: N818 - it is the protocol's answer, not a fault of ours
+    """A refusal of the token endpoint: an OAuth 2.0 code and a sentence fit for strangers (TOK-3)."""
+
+    def __init__(self, error: TokenError, description: str) -> None:
+        super().__init__(f"{error.value}: {description}")
+        self.error = error
+        self.description = description
+
+
+class TokenInvalid(Exception):  # noqa: N818 - a verdict on a token, not a fault of ours
+    """One of our own access tokens does not hold: `reason` is `expired` or `invalid`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

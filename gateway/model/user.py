@@ -1,4 +1,4 @@
-"""Local users, as an identity provider proved them."""
+"""Local users: as an identity provider proved them, and as the rest of the world may name them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ class LocalUser:
     login: str = ""
     password: Secret | None = None
     has_second_factor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownUser:
+    """A local user whom shares may be addressed to; kept in the store for those who have logged in once.
+
+    Attributes:
+        seen_at: seconds since the epoch of the last log-in, 0 for users known from a file.
+    """
+
+    identifier: str
+    display_name: str
+    email: str = ""
+    seen_at: float = 0.0

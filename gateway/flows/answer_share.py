@@ -1,0 +1,55 @@
+"""A user answers a share that she received: accepts it, declines it, or gives it back (SHARE-10, NOTE-1, NOTE-3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError, Kind
+from gateway.flows.deliver import DeliverReceived
+from gateway.flows.ports import Clock
+from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
+from gateway.store.base import Table
+
+# The first word to the peer is ours to say at once; a worker takes over after this time, in seconds.
+FIRST_DELIVERY_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerShare:
+    """Carries a user's answer into the record and to the sender."""
+
+    shares: Table[ReceivedShare]
+    deliver: DeliverReceived
+    now: Clock
+
+    async def get(self, recipient: str, share_id: str) -> ReceivedShare:
+        """Return a share that this user received.
+
+        Raises:
+            GatewayError: `NOT_FOUND` if there is none with this id for this user.
+        """
+        share = await self.shares.get(share_id)
+        if share is None or share.recipient != recipient:
+            raise GatewayError(Kind.NOT_FOUND, "You have received no such share.")
+        return share
+
+    async def accept(self, recipient: str, share_id: str) -> ReceivedShare:
+        """Accept a pending share; accepting twice is one answer."""
+        return await self._answer(recipient, share_id, ReceivedState.ACCEPTED, MessageKind.ACCEPTED)
+
+    async def decline(self, recipient: str, share_id: str) -> ReceivedShare:
+        """Decline a pending share, or give an accepted one back."""
+        return await self._answer(recipient, share_id, ReceivedState.DECLINED, MessageKind.DECLINED)
+
+    async def _answer(self, recipient: str, share_id: str, state: ReceivedState, kind: MessageKind) -> ReceivedShare:
+        await self.get(recipient, share_id)
+        now = self.now()
+        answer = Message(kind=kind, due=now + FIRST_DELIVERY_SECONDS, since=now)
+
+        def change(share: ReceivedShare) -> ReceivedShare:
+            if share.expires_at is not None and share.expires_at <= now and state is ReceivedState.ACCEPTED:
+                raise GatewayError(Kind.CONFLICT, "This share has expired.")
+            return share if share.state is state else share.step(state, outbox=(answer,))
+
+        share = await self.shares.update(share_id, change)
+        return await self.deliver.run(share_id, at_once=True) or share

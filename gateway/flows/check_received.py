@@ -1,0 +1,42 @@
+"""We look for ourselves whether a received share still opens (DESIGN 8 "Hints"; NOTE-2).
+
+A hint that a share ended is worth a look, no more. The storage is believed: if it refuses the credential or says that
+the resource is gone, the share has ended; if it does not answer, nothing is known and nothing changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError, Kind
+from gateway.flows.use_remote import UseRemote
+from gateway.log import get_logger
+from gateway.model.resource import ResourcePath
+from gateway.model.share import RECEIVED_STEPS, ReceivedShare, ReceivedState
+from gateway.store.base import Table
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReceived:
+    """Polls a received share once."""
+
+    shares: Table[ReceivedShare]
+    use_remote: UseRemote
+
+    async def check(self, share_id: str) -> None:
+        """Look at the share's root and end the share if the sender's storage says that it is over."""
+        share = await self.shares.get(share_id)
+        if share is None or ReceivedState.UNSHARED not in RECEIVED_STEPS[share.state]:
+            return
+        self.use_remote.forget(share_id)
+        try:
+            backend = await self.use_remote.connect(share)
+            await backend.stat(ResourcePath())
+        except GatewayError as error:
+            if error.kind is Kind.NOT_FOUND or error.code == "credential-refused":
+                await self.shares.update(share_id, lambda current: current.step(ReceivedState.UNSHARED))
+                log.info("share found ended", share=share_id, peer=share.peer)
+            else:
+                log.info("share could not be checked", share=share_id, reason=str(error))

@@ -1,0 +1,147 @@
+"""A credential opens a grant, and the grant opens one narrowed storage (flow 4; ACC-2, ACC-3, ACC-6).
+
+This is the only place where a stranger's secret becomes access. What comes out is `Access`: the grant and a backend
+that cannot reach beyond it. A refusal is 401 only where the peer may believe it: an unknown or expired token, a bare
+secret where an exchanged token is required, an ended share. An absent or foreign store is an outage (DESIGN 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gateway.errors import GatewayError, Kind
+from gateway.flows.grant_watch import GrantWatch
+from gateway.flows.ports import Clock
+from gateway.model.grant import ClaimedCredential, CredentialForm, Grant
+from gateway.model.share import Requirement, SentShare
+from gateway.model.token import TokenClaims, TokenInvalid
+from gateway.store.base import StoreHealth, Table
+
+B = TypeVar("B")
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Generic[B]):
+    """A proven grant and the storage narrowed to it."""
+
+    grant: Grant
+    backend: B
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccess(Generic[B]):
+    """Opens grants.
+
+    Attributes:
+        verify_token: returns the claims of one of our own access tokens or raises `TokenInvalid`.
+        narrow: makes the narrowed storage of a grant; the wrapping is decided by `app`.
+    """
+
+    shares: Table[SentShare]
+    watch: GrantWatch
+    health: StoreHealth
+    verify_token: Callable[[str, float], TokenClaims]
+    narrow: Callable[[Grant], B]
+    now: Clock
+
+    async def open(self, credentials: Iterable[ClaimedCredential]) -> Access[B]:
+        """Return what the first credential that opens anything opens.
+
+        Raises:
+            GatewayError: `UNAUTHENTICATED` if none does, `UNAVAILABLE` if that cannot be known now.
+        """
+        refusal = GatewayError(Kind.UNAUTHENTICATED, "A token or secret of a share is needed.", code="no-credential")
+        for credential in credentials:
+            try:
+                grant = await self._prove(credential)
+            except GatewayError as error:
+                if error.kind is not Kind.UNAUTHENTICATED:
+                    raise
+                refusal = error
+            else:
+                return Access(grant, self.narrow(grant))
+        raise refusal
+
+    async def still_stands(self, grant: Grant) -> None:
+        """Do nothing if the grant stands; asked at every verb, since a session can outlive its grant.
+
+        Raises:
+            GatewayError: `UNAUTHENTICATED` if the share has ended, `UNAVAILABLE` if that cannot be known now.
+        """
+        if self.watch.vouches(grant):
+            return
+        generation = self.watch.generation
+        if not await self.stands(grant.grant_id):
+            raise _ended()
+        self.watch.vouch(grant, generation=generation)
+
+    async def stands(self, grant_id: str) -> bool:
+        """Tell from the store whether a grant stands."""
+        share = await self.shares.get(grant_id)
+        if share is None:
+            await self.health.check_marker()
+        return share is not None and share.stands(self.now())
+
+    async def _prove(self, credential: ClaimedCredential) -> Grant:
+        text = credential.secret.reveal()
+        fingerprint = hashlib.sha256(f"{credential.form.value}\n{text}".encode()).hexdigest()
+        known = self.watch.recall(fingerprint)
+        if known is not None:
+            return known
+        generation = self.watch.generation
+        if credential.form is CredentialForm.BEARER and text.count(".") == _DOTS_IN_JWT:
+            share, proof_ends = await self._share_of_token(text)
+        else:
+            share, proof_ends = await self._share_of_secret(text), None
+        if not share.stands(self.now()):
+            raise _ended()
+        grant = _grant(share)
+        self.watch.remember(fingerprint, grant, proof_ends, generation=generation)
+        return grant
+
+    async def _share_of_token(self, token: str) -> tuple[SentShare, float]:
+        try:
+            claims = self.verify_token(token, self.now())
+        except TokenInvalid as error:
+            raise GatewayError(
+                Kind.UNAUTHENTICATED, "This access token is not valid (any more).", code="invalid-token", log=str(error)
+            ) from error
+        share = await self.shares.get(claims.client_id)
+        if share is None:
+            await self.health.check_marker()
+            raise _ended()
+        return share, float(claims.expires_at)
+
+    async def _share_of_secret(self, secret: str) -> SentShare:
+        share = await self.shares.find("secret", secret)
+        if share is None:
+            await self.health.check_marker()
+            raise GatewayError(Kind.UNAUTHENTICATED, "This secret opens nothing here.", code="invalid-token")
+        if Requirement.MUST_EXCHANGE_TOKEN in share.requirements:
+            raise GatewayError(
+                Kind.UNAUTHENTICATED, "This share opens only with an exchanged token.", code="must-exchange-token"
+            )
+        return share
+
+
+_DOTS_IN_JWT = 2
+
+
+def _grant(share: SentShare) -> Grant:
+    return Grant(
+        grant_id=share.provider_id,
+        owner=share.owner,
+        recipient=share.recipient,
+        storage=share.storage,
+        root=share.root,
+        kind=share.kind,
+        permissions=share.permissions,
+        expires_at=share.expires_at,
+    )
+
+
+def _ended() -> GatewayError:
+    return GatewayError(Kind.UNAUTHENTICATED, "This share has ended.", code="invalid-token")

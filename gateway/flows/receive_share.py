@@ -1,0 +1,128 @@
+"""A peer tells us that its user shares something with one of ours (flow 1; SHARE-7 to SHARE-10, SIG-7).
+
+The policy decides who may do so; the recipient must exist; then the share is kept once, however often it is sent.
+The same share is the one with the same (host, providerId, recipient, secret). An unsigned message never replaces or
+blocks what a signed one said; a signed one with new content updates the share (SHARE-9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gateway.errors import Fault, GatewayError, Kind
+from gateway.flows.ports import Clock, Users
+from gateway.log import get_logger
+from gateway.model.address import Host, parse_address
+from gateway.model.peer import AnyPeer, VerifiedPeer
+from gateway.model.policy import Deny, PeerRules, may_receive_share
+from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
+from gateway.model.user import KnownUser
+from gateway.ocm.share import ShareNotification
+from gateway.store.base import Table
+
+log = get_logger(__name__)
+
+# How many shares of one peer under one providerId are looked at for "the same share".
+SAME_SHARE_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What the sender is answered: the recipient's name as people know it."""
+
+    recipient_display_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveShare:
+    """Takes in share notifications."""
+
+    shares: Table[ReceivedShare]
+    users: Users
+    rules: PeerRules
+    authority: Host
+    is_auto_accepting: bool
+    now: Clock
+    new_id: Callable[[], str]
+
+    async def receive(self, peer: AnyPeer, notification: ShareNotification) -> Receipt:
+        """Keep the share for its recipient.
+
+        Args:
+            peer: who sent it, proven or not.
+
+        Raises:
+            GatewayError: `FORBIDDEN` or `UNAUTHENTICATED` by policy, `INVALID` for an unknown recipient,
+                `NOT_IMPLEMENTED` for what we cannot take; nothing is stored then.
+        """
+        verdict = may_receive_share(peer, notification.owner, notification.sender, self.rules)
+        if isinstance(verdict, Deny):
+            raise verdict.error()
+        recipient = await self._recipient(notification.share_with)
+        share = self._share(peer, notification, recipient)
+        known = await self._same(share)
+        if known is None:
+            try:
+                await self.shares.create(share)
+                log.info("share received", share=share.share_id, peer=share.peer, recipient=share.recipient)
+            except GatewayError as error:
+                # The same notification won a race on another connection; its share is this one.
+                if error.kind is not Kind.CONFLICT:
+                    raise
+        elif isinstance(peer, VerifiedPeer):
+            await self.shares.update(known.share_id, lambda current: _renewed(current, share))
+        return Receipt(recipient_display_name=recipient.display_name)
+
+    async def _recipient(self, share_with: str) -> KnownUser:
+        # As received first, and only if nobody matches without a trailing `@host` (DESIGN 7).
+        found = await self.users.find(share_with)
+        if found is None:
+            address = parse_address(share_with)
+            found = await self.users.find(address.identifier) if address.host == self.authority else None
+        if found is None:
+            message = "There is no such user here."
+            raise GatewayError(Kind.INVALID, message, code="unknown-recipient", faults=(Fault("shareWith", message),))
+        return found
+
+    def _share(self, peer: AnyPeer, notification: ShareNotification, recipient: KnownUser) -> ReceivedShare:
+        now = self.now()
+        accepted = Message(kind=MessageKind.ACCEPTED, due=now, since=now)
+        return ReceivedShare(
+            share_id=self.new_id(),
+            peer=notification.owner.host,
+            provider_id=notification.provider_id,
+            recipient=recipient.identifier,
+            owner=notification.owner,
+            owner_display_name=notification.owner_display_name,
+            sender=notification.sender,
+            sender_display_name=notification.sender_display_name,
+            name=notification.name,
+            description=notification.description,
+            resource_type=notification.resource_type,
+            webdav=notification.webdav,
+            is_signed=isinstance(peer, VerifiedPeer),
+            received_at=now,
+            expires_at=notification.expires_at,
+            state=ReceivedState.ACCEPTED if self.is_auto_accepting else ReceivedState.PENDING,
+            outbox=(accepted,) if self.is_auto_accepting else (),
+        )
+
+    async def _same(self, share: ReceivedShare) -> ReceivedShare | None:
+        partition = f"{share.peer}\n{share.provider_id}"
+        page = await self.shares.page("by_peer", partition, limit=SAME_SHARE_LIMIT)
+        mine = [known for known in page.records if known.recipient == share.recipient]
+        exact = [known for known in mine if known.webdav.secret == share.webdav.secret]
+        signed = [known for known in mine if known.is_signed and share.is_signed]
+        return next(iter(exact or signed), None)
+
+
+def _renewed(known: ReceivedShare, new: ReceivedShare) -> ReceivedShare:
+    """Return the known share with the content of a newer signed message; its state and answers stay."""
+    return replace(
+        new,
+        share_id=known.share_id,
+        received_at=known.received_at,
+        state=known.state,
+        outbox=known.outbox,
+    )

@@ -1,0 +1,133 @@
+"""A user shares a file or folder with somebody at another provider (flow 2; SHARE-1 to SHARE-6).
+
+The share is stored before anything is said to the peer, with the message to deliver in its own record: from then on
+a crash, a lost packet or a temporary refusal cannot lose it, and delivering it twice is harmless. The first attempt
+is made while the user waits; what fails for the time being is tried again by `flows.deliver`.
+
+The resource is looked up twice: as the user, who may share only what she herself can open, and as the service
+account, through which the recipient will reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError, Kind
+from gateway.flows.deliver import DeliverSent
+from gateway.flows.ports import Clock, Storages
+from gateway.log import get_logger
+from gateway.model.address import Host, OcmAddress, parse_address
+from gateway.model.policy import Deny, plan_requirements
+from gateway.model.resource import Entry, ResourcePath
+from gateway.model.secret import Secret
+from gateway.model.share import Message, MessageKind, Permission, SentShare
+from gateway.model.user import LocalUser
+from gateway.peers.resolver import PeerResolver
+from gateway.store.base import Table
+
+log = get_logger(__name__)
+
+# The first delivery happens at once; a worker may take over only after this time, in seconds.
+FIRST_DELIVERY_SECONDS = 90.0
+DESCRIPTION_MAX_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareDraft:
+    """What a user asks for.
+
+    Attributes:
+        claimed_recipient: the address as it was typed.
+        path: the file or folder, seen from the user's root.
+        expires_at: seconds since the epoch, or None.
+    """
+
+    claimed_recipient: str
+    path: ResourcePath
+    permissions: frozenset[Permission] = frozenset({Permission.READ})
+    expires_at: int | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendShare:
+    """Creates shares of our users and sends them on their way."""
+
+    shares: Table[SentShare]
+    storages: Storages
+    resolver: PeerResolver
+    deliver: DeliverSent
+    authority: Host
+    storage_name: str
+    may_share_root: bool
+    must_exchange_token: bool
+    now: Clock
+    new_id: Callable[[], str]
+    new_secret: Callable[[], Secret]
+
+    async def send(self, user: LocalUser, draft: ShareDraft) -> SentShare:
+        """Create a share, try to deliver it once, and return it as it then stands.
+
+        Raises:
+            GatewayError: `INVALID` for an impossible address, path or expiry, `NOT_FOUND` or `FORBIDDEN` from the
+                storage, `CONFLICT` if the peer cannot fulfil what we must require (SHARE-6), `UNAVAILABLE` if the
+                peer or the storage does not answer. Nothing is stored then.
+        """
+        recipient = self._recipient(draft)
+        entry = await self._entry(user, draft.path)
+        peer = await self.resolver.discover(recipient.host, interactive=True)
+        if peer.discovery is None:
+            raise GatewayError(Kind.UNAVAILABLE, f"{recipient.host} does not answer as an OCM provider.")
+        requirements = plan_requirements(peer.discovery, must_exchange_token=self.must_exchange_token)
+        if isinstance(requirements, Deny):
+            raise requirements.error()
+        now = self.now()
+        share = SentShare(
+            provider_id=self.new_id(),
+            owner=user.identifier,
+            owner_display_name=user.display_name or user.identifier,
+            recipient=recipient,
+            name=draft.path.name or f"Files of {user.identifier}",
+            storage=self.storage_name,
+            root=draft.path,
+            kind=entry.kind,
+            permissions=draft.permissions | {Permission.READ},
+            requirements=requirements,
+            secret=self.new_secret(),
+            description=draft.description,
+            created_at=now,
+            expires_at=draft.expires_at,
+            outbox=(Message(kind=MessageKind.SHARE, due=now + FIRST_DELIVERY_SECONDS, since=now),),
+        )
+        await self.shares.create(share)
+        log.info("share created", share=share.provider_id, owner=share.owner, recipient=str(recipient))
+        return await self.deliver.run(share.provider_id, at_once=True) or share
+
+    def _recipient(self, draft: ShareDraft) -> OcmAddress:
+        recipient = parse_address(draft.claimed_recipient)
+        if recipient.host == self.authority:
+            raise GatewayError(
+                Kind.INVALID, f"{recipient} is a user of this server; share the folder in the storage itself."
+            )
+        if draft.path.is_root and not self.may_share_root:
+            raise GatewayError(Kind.FORBIDDEN, "The root of the storage cannot be shared here; choose a folder in it.")
+        if draft.expires_at is not None and draft.expires_at <= self.now():
+            raise GatewayError(Kind.INVALID, "The share would expire before it begins.")
+        if len(draft.description) > DESCRIPTION_MAX_CHARS:
+            raise GatewayError(Kind.INVALID, f"A description has at most {DESCRIPTION_MAX_CHARS} characters.")
+        return recipient
+
+    async def _entry(self, user: LocalUser, path: ResourcePath) -> Entry:
+        entry = await self.storages.as_user(user).stat(path)
+        try:
+            await self.storages.as_service(user.identifier).stat(path)
+        except GatewayError as error:
+            if error.kind in (Kind.NOT_FOUND, Kind.FORBIDDEN):
+                raise GatewayError(
+                    Kind.FORBIDDEN,
+                    "The gateway's own account cannot open this, so nobody else could. Ask the operator.",
+                    log=f"service account: {error}",
+                ) from error
+            raise
+        return entry
