@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from gateway.model.resource import ResourcePath
+from gateway.model.lock import DavLock as DavLock  # noqa: PLC0414 - a port of the store, offered here with the others
+from gateway.model.lock import LockTable as LockTable  # noqa: PLC0414 - as above
 
 R = TypeVar("R")
 
@@ -158,53 +159,6 @@ class Feed(Protocol):
 
         Never raises for an absent store: it yields a `Gap` and tries again until it is closed.
         """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DavLock:
-    """A WebDAV write lock (RFC 4918, 6).
-
-    Attributes:
-        token: the lock token, a `urn:uuid:` URI.
-        root: the locked resource, seen from the owner's root in the storage.
-        holder: the grant that owns it; nobody else may use the token.
-        owner_xml: the client's `DAV:owner` element, kept as it came.
-        expires_at: seconds since the epoch.
-    """
-
-    token: str
-    root: ResourcePath
-    is_deep: bool
-    is_exclusive: bool
-    holder: str
-    owner_xml: str = ""
-    expires_at: float
-
-
-class LockTable(Protocol):
-    """WebDAV locks of one storage view (`space`), shared by all replicas; expired ones do not exist."""
-
-    async def acquire(self, space: str, lock: DavLock) -> None:
-        """Take a lock.
-
-        Raises:
-            GatewayError: `LOCKED` if it conflicts with one on the same path, above (if deep) or (if deep) below.
-        """
-
-    async def refresh(self, space: str, token: str, *, expires_at: float) -> DavLock | None:
-        """Prolong a lock and return it, or None if it is gone."""
-
-    async def release(self, space: str, token: str) -> bool:
-        """Give a lock up; tell whether it was there."""
-
-    async def covering(self, space: str, path: ResourcePath) -> tuple[DavLock, ...]:
-        """Return the locks that protect `path`: on it, or deep above it."""
-
-    async def below(self, space: str, path: ResourcePath) -> tuple[DavLock, ...]:
-        """Return the locks rooted at or below `path`."""
-
-    async def release_holder(self, space: str, holder: str) -> None:
-        """Give up every lock of one grant (it was revoked)."""
 
 
 class Queue(Protocol):
