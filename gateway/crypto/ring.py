@@ -1,0 +1,224 @@
+"""Our own keys and how they are exchanged for new ones (KEYS-1, KEYS-2; DESIGN 10).
+
+Each key passes through the states next, active, retiring and gone. A next key is published and not used, until every
+peer's cache has had the time to see it; the active one signs; a retiring one stays published until nothing that it
+signed is under way. So at no moment does a valid signature fail. Keys that encrypt our records pass through the same
+states, for the sake of replicas that read an older key file, but do not go: records live longer than rotations.
+
+A `KeyRing` is a value: `rotate` returns the ring after the next step that is due.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import ECKey, OKPKey
+
+from gateway.crypto.jwk import Algorithm
+from gateway.crypto.secrets import SEALING_KEY_BYTES, new_id
+
+DAY_SECONDS = 24 * 3600
+PEPPER_BYTES = 32
+
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+K = TypeVar("K")
+
+
+class KeyState(StrEnum):
+    """Where a key stands; `gone` is never kept."""
+
+    NEXT = "next"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key with its public name; `kid` is byte for byte the `keyid` of signatures and JWT headers."""
+
+    kid: str
+    algorithm: Algorithm
+    private: PrivateKey = field(repr=False, compare=False)
+
+    def public_jwk(self) -> dict[str, str]:
+        """Return the public key as it is published."""
+        kind: type[OKPKey | ECKey] = OKPKey if self.algorithm is Algorithm.ED25519 else ECKey
+        public = kind.import_key(self.pem()).as_dict(private=False)
+        return {**{name: str(value) for name, value in public.items()}, **self._labels()}
+
+    def pem(self) -> bytes:
+        """Return the private key in PKCS#8, for the key file only."""
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def _labels(self) -> dict[str, str]:
+        return {"kid": self.kid, "alg": self.algorithm.value, "use": "sig"}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot(Generic[K]):
+    """A key in its state, `since` seconds since the epoch."""
+
+    key: K = field(repr=False)
+    state: KeyState
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long a key stays in a state.
+
+    Attributes:
+        publish_seconds: longer than peers keep our key set (an hour is usual, a day is safe).
+        retire_seconds: longer than anything signed is valid, and than the three days after which Nextcloud 31 to 34
+            read a key again.
+    """
+
+    publish_seconds: int = DAY_SECONDS
+    retire_seconds: int = 7 * DAY_SECONDS
+
+
+DEFAULT_PACE = Pace()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRing:
+    """All keys of one instance.
+
+    Attributes:
+        instance_id: names the instance whose records these keys can read.
+        signing: Ed25519, for RFC 9421.
+        token: ES256, for access tokens.
+        sealing: AES-256, for secrets at rest.
+        pepper: makes fingerprints of secrets useless to those who see only the store.
+    """
+
+    public_url: str
+    instance_id: str
+    signing: tuple[Slot[SigningKey], ...]
+    token: tuple[Slot[SigningKey], ...]
+    sealing: tuple[Slot[bytes], ...] = field(repr=False)
+    pepper: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls, public_url: str, now: float) -> KeyRing:
+        """Return a ring of fresh keys, all of them active."""
+        return cls(
+            public_url=public_url,
+            instance_id=new_id(),
+            signing=(Slot(_new_signing_key(public_url), KeyState.ACTIVE, int(now)),),
+            token=(Slot(_new_token_key(public_url), KeyState.ACTIVE, int(now)),),
+            sealing=(Slot(secrets.token_bytes(SEALING_KEY_BYTES), KeyState.ACTIVE, int(now)),),
+            pepper=secrets.token_bytes(PEPPER_BYTES),
+        )
+
+    def signing_key(self) -> SigningKey:
+        """Return the key that signs our requests."""
+        return _active(self.signing)
+
+    def token_key(self) -> SigningKey:
+        """Return the key that signs our access tokens."""
+        return _active(self.token)
+
+    def token_keys(self) -> tuple[SigningKey, ...]:
+        """Return every key that a valid access token of ours may be signed with."""
+        return tuple(slot.key for slot in self.token)
+
+    def sealing_keys(self) -> tuple[bytes, ...]:
+        """Return the encryption ring: the key that seals first, then all others that still open."""
+        active = _active(self.sealing)
+        return (active, *(slot.key for slot in self.sealing if slot.key != active))
+
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """Return the JWK Set that we publish: every key in every state, no private part (KEYS-1)."""
+        return {"keys": [slot.key.public_jwk() for slot in (*self.signing, *self.token)]}
+
+    def rotate(self, now: float, pace: Pace = DEFAULT_PACE) -> KeyRing:
+        """Return the ring one step further: begins a rotation, or takes the step of a running one that is due.
+
+        While a rotation is under way and nothing is due the ring stays as it is, so calling this often does no harm.
+        """
+        advanced = self.advance(now, pace)
+        if advanced != self or not self.is_settled:
+            return advanced
+        return replace(
+            self,
+            signing=_publish(self.signing, _new_signing_key(self.public_url), now),
+            token=_publish(self.token, _new_token_key(self.public_url), now),
+        )
+
+    def rotate_sealing(self, now: float) -> KeyRing:
+        """Return the ring with a next encryption key, which opens at once and seals when `advance` makes it active."""
+        if any(slot.state is KeyState.NEXT for slot in self.sealing):
+            return self
+        return replace(self, sealing=_publish(self.sealing, secrets.token_bytes(SEALING_KEY_BYTES), now))
+
+    def advance(self, now: float, pace: Pace = DEFAULT_PACE) -> KeyRing:
+        """Return the ring after every step that is due by `now`; it begins nothing."""
+        return replace(
+            self,
+            signing=_advance(self.signing, now, pace, SIGNING_STEPS),
+            token=_advance(self.token, now, pace, SIGNING_STEPS),
+            sealing=_advance(self.sealing, now, pace, SEALING_STEPS),
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no exchange of signing or token keys is under way."""
+        return all(slot.state is KeyState.ACTIVE for slot in (*self.signing, *self.token))
+
+
+# From which state a key goes on by itself, and after how long. An active key leaves only when its successor comes.
+Steps = Mapping[KeyState, tuple[KeyState, Callable[[Pace], int]]]
+SEALING_STEPS: Steps = {KeyState.NEXT: (KeyState.ACTIVE, lambda pace: pace.publish_seconds)}
+SIGNING_STEPS: Steps = {
+    **SEALING_STEPS,
+    KeyState.RETIRING: (KeyState.GONE, lambda pace: pace.retire_seconds),
+}
+
+
+def _advance(slots: tuple[Slot[K], ...], now: float, pace: Pace, steps: Steps) -> tuple[Slot[K], ...]:
+    moved = tuple(_stepped(slot, now, pace, steps) for slot in slots)
+    fresh = [slot for old, slot in zip(slots, moved, strict=True) if slot.state is KeyState.ACTIVE and slot != old]
+    if fresh:
+        moved = tuple(
+            replace(slot, state=KeyState.RETIRING, since=int(now))
+            if slot.state is KeyState.ACTIVE and slot is not fresh[0]
+            else slot
+            for slot in moved
+        )
+    return tuple(slot for slot in moved if slot.state is not KeyState.GONE)
+
+
+def _stepped(slot: Slot[K], now: float, pace: Pace, steps: Steps) -> Slot[K]:
+    if slot.state not in steps:
+        return slot
+    state, stay = steps[slot.state]
+    return replace(slot, state=state, since=int(now)) if now >= slot.since + stay(pace) else slot
+
+
+def _publish(slots: tuple[Slot[K], ...], key: K, now: float) -> tuple[Slot[K], ...]:
+    return (Slot(key, KeyState.NEXT, int(now)), *slots)
+
+
+def _active(slots: tuple[Slot[K], ...]) -> K:
+    return next(slot.key for slot in slots if slot.state is KeyState.ACTIVE)
+
+
+def _new_signing_key(public_url: str) -> SigningKey:
+    return SigningKey(_new_kid(public_url, "sign"), Algorithm.ED25519, ed25519.Ed25519PrivateKey.generate())
+
+
+def _new_token_key(public_url: str) -> SigningKey:
+    return SigningKey(_new_kid(public_url, "token"), Algorithm.ES256, ec.generate_private_key(ec.SECP256R1()))
+
+
+def _new_kid(public_url: str, use: str) -> str:
+    # Always a name that was never used before: peers keep keys by their name (KEYS-2).
+    return f"{public_url}/ocm#{use}-{secrets.token_hex(6)}"
