@@ -1,0 +1,58 @@
+"""How the gateway is configured: one immutable `Config`, read whole and checked whole.
+
+`sections` declares every option once, with its default, unit and meaning. `load` puts flags over the environment
+over the file over the defaults, and reports all faults in one `ConfigError`. `checks` holds the rules between
+options. `reference` prints the declarations as the commented `config/gateway.yaml` and as the options' page.
+"""
+
+from __future__ import annotations
+
+from gateway.config.checks import check
+from gateway.config.load import ConfigError, load
+from gateway.config.reference import reference_table, reference_yaml
+from gateway.config.sections import (
+    Config,
+    Criteria,
+    Http,
+    Identity,
+    Jobs,
+    Limits,
+    Log,
+    Ops,
+    Passthrough,
+    Peers,
+    Provider,
+    Relaying,
+    Session,
+    Shares,
+    Storage,
+    Store,
+    Token,
+    View,
+)
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Criteria",
+    "Http",
+    "Identity",
+    "Jobs",
+    "Limits",
+    "Log",
+    "Ops",
+    "Passthrough",
+    "Peers",
+    "Provider",
+    "Relaying",
+    "Session",
+    "Shares",
+    "Storage",
+    "Store",
+    "Token",
+    "View",
+    "check",
+    "load",
+    "reference_table",
+    "reference_yaml",
+]

@@ -1,0 +1,88 @@
+"""The rules between options: what each of them may be alone, but not together.
+
+Each rule is a pure function that yields faults; `check` asks them all. What one option may be by itself is said
+where it is declared, in `sections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.config.sections import Config, Provider, View
+from gateway.errors import Fault
+from gateway.model.address import host_of_url
+
+
+def check(config: Config) -> list[Fault]:
+    """Return all contradictions between options; an empty list means that the gateway can start."""
+    rules = (_public_url, _log_in, _view, _listeners, _store, _peers, _times, _passthrough)
+    return [fault for rule in rules for fault in rule(config)]
+
+
+def _public_url(config: Config) -> Iterator[Fault]:
+    if config.public_url.startswith("http:") and not config.peers.allow_http:
+        yield Fault("public_url", "https is needed; plain http only together with peers.allow_http, for tests")
+
+
+def _log_in(config: Config) -> Iterator[Fault]:
+    identity, storage = config.identity, config.storage
+    if Provider.STORAGE in identity.providers and storage.is_local:
+        yield Fault("identity.providers", "a local folder has no log-in to try: use the provider file")
+    if Provider.FILE in identity.providers and identity.users_file is None:
+        yield Fault("identity.users_file", "the provider file needs it")
+
+
+def _view(config: Config) -> Iterator[Fault]:
+    storage, providers = config.storage, config.identity.providers
+    if storage.local_view is View.TEMPLATE and not storage.has_user_slot:
+        yield Fault("storage.view", "template needs {user} as last part of storage.url")
+    if storage.local_view is View.SERVICE and Provider.STORAGE in providers and not storage.has_user_slot:
+        yield Fault(
+            "storage.view",
+            "users who log in at the storage would see one shared root with the rights of the service account: "
+            "use view user, or put {user} into storage.url",
+        )
+    if storage.local_view is View.USER and storage.is_local:
+        yield Fault("storage.view", "put {user} into storage.url, or say view service if all users may see this folder")
+    elif storage.local_view is View.USER and Provider.FILE in providers:
+        yield Fault(
+            "storage.view",
+            "the storage does not know users of the provider file: put {user} into storage.url, "
+            "or say view service if all of them may see everything",
+        )
+
+
+def _listeners(config: Config) -> Iterator[Fault]:
+    if config.http.port and (config.http.host, config.http.port) == (config.ops.host, config.ops.port):
+        yield Fault("ops.port", "the operations port is never public: it cannot be that of http")
+
+
+def _store(config: Config) -> Iterator[Fault]:
+    store = config.store
+    if store.is_embedded and (store.username or store.password):
+        yield Fault("store.url", "the embedded store takes no log-in: name the external one")
+    if store.username and not store.password:
+        yield Fault("store.password", "store.username needs it")
+    if store.ca_file and not store.url.startswith("rediss:"):
+        yield Fault("store.ca_file", "only rediss:// uses it")
+
+
+def _peers(config: Config) -> Iterator[Fault]:
+    for host in sorted(set(config.peers.allow) & set(config.peers.deny)):
+        yield Fault("peers.deny", f"{host} is allowed as well")
+
+
+def _times(config: Config) -> Iterator[Fault]:
+    if config.peers.connect_seconds > config.peers.total_seconds:
+        yield Fault("peers.connect_seconds", "longer than peers.total_seconds")
+    if config.session.idle > config.session.max:
+        yield Fault("session.idle", "longer than session.max")
+    if config.jobs.first_retry_seconds > config.jobs.max_retry_seconds:
+        yield Fault("jobs.first_retry_seconds", "longer than jobs.max_retry_seconds")
+
+
+def _passthrough(config: Config) -> Iterator[Fault]:
+    if config.passthrough.url and host_of_url(config.passthrough.url) == config.authority:
+        yield Fault("passthrough.url", "this is public_url: requests would go round in circles")
+    if config.passthrough.pass_probes and not config.passthrough.url:
+        yield Fault("passthrough.pass_probes", "there is no passthrough.url to pass them to")

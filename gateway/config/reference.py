@@ -1,0 +1,87 @@
+"""Prints the declarations: `config/gateway.yaml`, and the table of `docs/configuration.md`.
+
+The YAML loads as it stands: required options show an example, the others their default; what has no default is
+commented out.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from gateway.config.options import Option, options, sections
+
+_WIDTH = 110
+
+_YAML_HEAD = """\
+# Every option of the gateway, with its default. Options without a default are commented out.
+#
+# An option's environment variable is OCM_GATEWAY_ and its name in capitals, with two underscores for the dot:
+# storage.url is OCM_GATEWAY_STORAGE__URL. A flag beats the environment, the environment beats this file. A secret
+# may stand in a file of its own: storage.credentials_file, or OCM_GATEWAY_STORAGE__CREDENTIALS_FILE.
+#
+# This page is printed from the code by `make docs`.
+"""
+
+_TABLE_HEAD = """\
+# Configuration
+
+Three options are enough: `public_url`, `storage.url` and `storage.credentials`. All others have a safe default.
+
+- A value comes from a flag, else from the environment, else from the file given with `-c`, else it is the default.
+- The environment variable of `storage.url` is `OCM_GATEWAY_STORAGE__URL`: the prefix, the name in capitals, two
+  underscores for the dot. An empty variable counts as not set; an unknown one is an error.
+- A secret may be read from a file: `storage.credentials_file: /run/secrets/storage` in the file, or
+  `OCM_GATEWAY_STORAGE__CREDENTIALS_FILE` in the environment. One line end after it is left out.
+- Lists are written in the environment with commas: `OCM_GATEWAY_PEERS__ALLOW=a.example,b.example`.
+- Durations are `90s`, `10m`, `12h`, `7d`, plain numbers are seconds; sizes are `64KiB`, `1MiB`, plain numbers bytes.
+- Paths that are relative start at the folder in which the gateway is started.
+
+`ocm-gateway check-config` reports all faults at once. `config/gateway.yaml` holds all options with their defaults,
+`config/examples/` has files for the usual storages. This page is printed from the code by `make docs`.
+"""
+
+
+def reference_yaml() -> str:
+    """Return the commented file with every option."""
+    lines = [_YAML_HEAD]
+    section = ""
+    for option in options().values():
+        name, dot, _ = option.path.partition(".")
+        if dot and name != section:
+            section = name
+            lines += ["", f"# {sections()[section]}", f"{section}:"]
+        lines += _yaml_lines(option, "  " if dot else "")
+    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def reference_table() -> str:
+    """Return the options' page: one table for each section."""
+    lines = [_TABLE_HEAD, "## General", *_rows(lambda path: "." not in path)]
+    for section, meaning in sections().items():
+        lines += ["", f"## {section}", "", meaning, *_rows(lambda path, of=section: path.startswith(f"{of}."))]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml_lines(option: Option, indent: str) -> Iterator[str]:
+    name = option.path.rpartition(".")[2]
+    remark = f"{option.help} ({option.unit})"
+    yield from (f"{indent}# {line}" for line in textwrap.wrap(remark, _WIDTH))
+    if option.default is not None:
+        yield f"{indent}{name}: {_quoted(option.default)}"
+    else:
+        yield f"{indent}{'' if option.is_required else '# '}{name}: {_quoted(option.example or '')}"
+
+
+def _quoted(text: str) -> str:
+    """Quote what YAML would read as a mapping; nothing else that we print needs it."""
+    return f'"{text}"' if "{" in text or "::" in text else text
+
+
+def _rows(is_shown: object) -> Iterator[str]:
+    yield from ("", "| option | value | default | meaning |", "|---|---|---|---|")
+    for option in options().values():
+        if callable(is_shown) and is_shown(option.path):
+            default = "required" if option.is_required else f"`{option.default}`" if option.default else ""
+            unit = option.unit.replace("|", "\\|")
+            yield f"| `{option.path}` | {unit} | {default} | {option.help} |"

@@ -1,0 +1,323 @@
+"""Every option of the gateway, declared once: its type and unit, its default and what it means.
+
+The order here is the order of `config/gateway.yaml`. Defaults are safe and follow what operators of comparable
+services expect. An option without a default is required; one whose default follows from others says so in its help.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.config.values import (
+    USER_SLOT,
+    Count,
+    Credentials,
+    FilePath,
+    HiddenText,
+    Hosts,
+    HttpUrl,
+    Networks,
+    Origin,
+    Port,
+    Seconds,
+    SecondsOrNever,
+    Size,
+    StorageUrl,
+    StoreUrl,
+    Unit,
+    UrlPrefix,
+    WholeSeconds,
+    split_at_commas,
+)
+from gateway.model.address import Host, authority_of, host_of_url
+
+
+class Relaying(StrEnum):
+    """When requests of peers go to a WebDAV storage as they are, instead of being served by our own WebDAV."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class View(StrEnum):
+    """As whom the storage is used when a local user browses, sends or receives (DESIGN 6, "As whom?")."""
+
+    AUTO = "auto"
+    USER = "user"
+    TEMPLATE = "template"
+    SERVICE = "service"
+
+
+class Provider(StrEnum):
+    """Where it is looked up who a local user is."""
+
+    STORAGE = "storage"
+    FILE = "file"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, validate_default=True
+    )
+
+
+def _default_keys_file(known: dict[str, Any]) -> Path:
+    return Path(known["data_dir"]) / "keys.json"
+
+
+def _default_name(known: dict[str, Any]) -> str:
+    return authority_of(known["public_url"])
+
+
+class Http(_Section):
+    """The public listener. A TLS proxy stands before it."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 or :: in a container.")
+    port: Port = Field(8080, description="Port to listen on.")
+    trusted_proxies: Networks = Field(
+        (), description="Proxies whose X-Forwarded-For is believed; empty: nobody's.", examples=["10.0.0.0/8"]
+    )
+    drain_seconds: Seconds = Field(300, description="How long running transfers may go on after the stop signal.")
+
+
+class Ops(_Section):
+    """The operations listener (`/healthz`, `/readyz`, `/metrics`). Never make it public."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8081, description="Port to listen on.")
+
+
+class Storage(_Section):
+    """The storage that exists already and is shared from."""
+
+    url: StorageUrl = Field(
+        description="Where the storage is; {user} as last part gives each user a folder of their own.",
+        examples=["webdav+https://storage.example.org/files/{user}/"],
+    )
+    credentials: Credentials | None = Field(
+        None, description="Service account that serves what was shared: `user:password`.", examples=["gateway:secret"]
+    )
+    view: View = Field(
+        View.AUTO,
+        description="As whom local users browse: `user` (their own log-in), `template` (the {user} in the URL), "
+        "`service` (all see one shared root); `auto` chooses one of the first two.",
+    )
+    allow_root_share: bool = Field(default=False, description="Whether a user may share their whole storage.")
+    relay: Relaying = Field(
+        Relaying.AUTO, description="Whether requests of peers are relayed to a WebDAV storage; `auto` probes its locks."
+    )
+    etag_propagates: bool = Field(
+        default=False, description="Whether a folder's ETag changes when anything below it changes."
+    )
+    redirect_hosts: Hosts = Field(
+        (), description="Further hosts that the storage may redirect to.", examples=["pool.example.org"]
+    )
+    redirects: int = Field(5, ge=0, le=20, description="How many redirects of the storage are followed.")
+    ca_file: FilePath | None = Field(
+        None, description="Certificates to trust instead of the system's.", examples=["/etc/ssl/storage-ca.pem"]
+    )
+    connect_seconds: Seconds = Field(10, description="How long a connection to the storage may take.")
+    first_byte_seconds: Seconds = Field(120, description="How long the storage may take to begin its answer.")
+    idle_seconds: Seconds = Field(60, description="How long a transfer may stand still.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the storage is a folder of this machine."""
+        return self.url.startswith("file:")
+
+    @property
+    def has_user_slot(self) -> bool:
+        """Whether each user has a root of their own."""
+        return USER_SLOT in self.url
+
+    @property
+    def local_view(self) -> View:
+        """As whom local users browse, with `auto` decided."""
+        if self.view is not View.AUTO:
+            return self.view
+        return View.TEMPLATE if self.has_user_slot else View.USER
+
+
+class Store(_Section):
+    """Where shares, locks and sessions are kept."""
+
+    url: StoreUrl = Field(
+        "embedded", description="`embedded` starts a private server in data_dir; several replicas need an external one."
+    )
+    username: str | None = Field(None, description="Log-in name at an external store.", examples=["ocm"])
+    password: HiddenText | None = Field(None, description="Pass word at an external store.", examples=["secret"])
+    ca_file: FilePath | None = Field(
+        None, description="Certificates to trust with rediss://.", examples=["/etc/ssl/redis-ca.pem"]
+    )
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = Field(
+        "ocm", description="Begin of all key names; each gateway on one store needs its own."
+    )
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the gateway runs its own server."""
+        return self.url == "embedded"
+
+
+class Identity(_Section):
+    """Who local users are."""
+
+    providers: Annotated[tuple[Provider, ...], split_at_commas, Unit("list of storage, file")] = Field(
+        (Provider.STORAGE,),
+        min_length=1,
+        description="Asked in this order: `storage` tries the log-in there, `file` looks into users_file. "
+        "Where the storage is a local folder the default is [file].",
+    )
+    users_file: FilePath | None = Field(
+        None,
+        description="Users and pass word hashes for the provider `file`.",
+        examples=["/etc/ocm-gateway/users.yaml"],
+    )
+    cache_seconds: Seconds = Field(300, description="How long a successful log-in is remembered.")
+
+
+class Criteria(_Section):
+    """What peers must do; each is announced in discovery and enforced."""
+
+    must_use_http_sig: bool = Field(default=False, description="Refuse what is not signed.")
+    must_exchange_token: bool = Field(default=False, description="Open shares only to exchanged tokens.")
+
+
+class Peers(_Section):
+    """The other servers."""
+
+    allow: Hosts = Field((), description="Only these hosts; empty: everybody.", examples=["cloud.example.net"])
+    deny: Hosts = Field((), description="Never these hosts.", examples=["bad.example.net"])
+    allow_http: bool = Field(default=False, description="Speak plain http with peers: for tests only.")
+    allow_cidr: Networks = Field(
+        (),
+        description="Private networks in which peers may be, for tests and closed networks.",
+        examples=["10.0.0.0/8"],
+    )
+    ca_file: FilePath | None = Field(
+        None, description="Certificates to trust instead of the system's.", examples=["/etc/ssl/peers-ca.pem"]
+    )
+    connect_seconds: Seconds = Field(10, description="How long a connection to a peer may take.")
+    total_seconds: Seconds = Field(60, description="How long a request to a peer may take.")
+    redirects: int = Field(3, ge=0, le=20, description="How many redirects of a peer's discovery are followed.")
+    discovery_cache_seconds: Seconds = Field(3600, description="How long a peer's document and keys are kept.")
+    failure_cache_seconds: Seconds = Field(60, description="How long a peer that failed is not asked again.")
+
+
+class Token(_Section):
+    """Access tokens that peers get for a share."""
+
+    lifetime_seconds: WholeSeconds = Field(600, description="Life of an access token.")
+
+
+class Shares(_Section):
+    """Shares that are sent and received."""
+
+    auto_accept: bool = Field(default=False, description="Accept what arrives without asking the user.")
+    default_expiry: SecondsOrNever = Field(0, description="Life of a sent share where its owner names none.")
+
+
+class Limits(_Section):
+    """What a request may cost. Beyond it stands the protocol's own refusal."""
+
+    json_bytes: Size = Field(64 * 1024, description="Body of a JSON or form request.")
+    json_depth: Count = Field(32, description="Nesting of a JSON body.")
+    discovery_bytes: Size = Field(256 * 1024, description="Discovery document or key set of a peer.")
+    xml_bytes: Size = Field(256 * 1024, description="XML body of a WebDAV request.")
+    name_bytes: Size = Field(255, description="Name of a file or folder.")
+    path_bytes: Size = Field(4096, description="Path of a file or folder.")
+    requests_per_address: Count = Field(
+        300,
+        description="Requests of one address (IPv6: /64) without a valid credential in requests_window_seconds.",
+    )
+    requests_window_seconds: Seconds = Field(300, description="Window of requests_per_address.")
+    log_ins_per_address: Count = Field(15, description="Failed log-ins of one address within log_ins_window_seconds.")
+    log_ins_window_seconds: Seconds = Field(1800, description="Window of log_ins_per_address.")
+    messages_per_peer: Count = Field(300, description="Signed messages of one peer within messages_window_seconds.")
+    messages_window_seconds: Seconds = Field(60, description="Window of messages_per_peer.")
+    verification_seconds: Seconds = Field(4, description="Checking one incoming signature, its keys' fetch included.")
+    streams_per_share: Count = Field(32, description="Transfers of one share at the same time.")
+
+
+class Session(_Section):
+    """Log-in sessions of local users."""
+
+    idle: Seconds = Field(12 * 3600, description="A session ends after this long without a request.")
+    max: Seconds = Field(7 * 86400, description="A session ends after this long.")
+
+
+class Jobs(_Section):
+    """What happens later: deliveries that failed, shares that expire."""
+
+    sweep_seconds: Seconds = Field(10, description="How often it is looked for what is due.")
+    first_retry_seconds: Seconds = Field(600, description="Wait after the first failed delivery; it doubles.")
+    max_retry_seconds: Seconds = Field(86400, description="Longest wait between two deliveries.")
+    give_up_after: Seconds = Field(7 * 86400, description="A share that cannot be delivered for this long has failed.")
+
+
+class Passthrough(_Section):
+    """A service that has been on this host name before: what is not ours goes there unchanged."""
+
+    url: HttpUrl | None = Field(
+        None, description="Where it is; without it such requests are 404.", examples=["http://127.0.0.1:8000"]
+    )
+    pass_probes: bool = Field(
+        default=False,
+        description="Pass on /status.php, /ocs* and /index.php/apps/files_sharing too; peers then may "
+        "mistake the gateway for the product that answers there.",
+    )
+
+
+class Log(_Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
+    format: Literal["text", "json"] = Field("text", description="For people, or for machines.")
+
+
+class Config(_Section):
+    """The whole configuration. `authority` is the one name by which others know this gateway."""
+
+    public_url: Origin = Field(
+        description="The origin under which others reach this gateway.", examples=["https://cloud.example.org"]
+    )
+    provider_name: str = Field(
+        default_factory=_default_name,
+        min_length=1,
+        max_length=200,
+        description="Name that others see; by default the host of public_url.",
+        examples=["Example University"],
+    )
+    data_dir: FilePath = Field(
+        Path("~/.local/share/ocm-gateway"), description="Folder for the embedded store and the keys."
+    )
+    keys_file: FilePath = Field(
+        default_factory=_default_keys_file,
+        description="Key file; by default keys.json in data_dir.",
+        examples=["/run/secrets/ocm-gateway/keys.json"],
+    )
+    prefix: UrlPrefix = Field("/ocm", description="Path under which everything is that is ours.")
+    http: Http = Http()
+    ops: Ops = Ops()
+    storage: Storage
+    store: Store = Store()
+    identity: Identity = Identity()
+    criteria: Criteria = Criteria()
+    peers: Peers = Peers()
+    token: Token = Token()
+    shares: Shares = Shares()
+    limits: Limits = Limits()
+    session: Session = Session()
+    jobs: Jobs = Jobs()
+    passthrough: Passthrough = Passthrough()
+    log: Log = Log()
+
+    @property
+    def authority(self) -> Host:
+        """The host, with its port unless 443: addresses, key ids and tokens name us by it (DESIGN 5)."""
+        return host_of_url(self.public_url)

@@ -1,0 +1,65 @@
+"""The rules between options, each with what breaks it."""
+
+import pytest
+
+from gateway.config import Config, check
+
+LEAST = {"public_url": "https://cloud.example.org", "storage": {"url": "webdav+https://files.example.org/dav/"}}
+LOCAL = {"identity": {"providers": ["file"], "users_file": "users.yaml"}}
+
+
+def names(changes):
+    return [fault.name for fault in check(Config.model_validate({**LEAST, **changes}))]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"public_url": "http://127.0.0.1:1", "peers": {"allow_http": True}},
+        {"storage": {"url": "webdav+http://h/{user}/"}},
+        {"storage": {"url": "webdav+http://h/{user}/"}, **LOCAL},
+        {"storage": {"url": "webdav+http://h/{user}/", "view": "user"}},
+        {"storage": {"url": "webdav+http://h/", "view": "service"}, **LOCAL},
+        {"storage": {"url": "file:///srv/{user}"}, **LOCAL},
+        {"storage": {"url": "file:///srv", "view": "service"}, **LOCAL},
+        {"http": {"port": 0}, "ops": {"port": 0}},
+        {"store": {"url": "rediss://h", "username": "u", "password": "p", "ca_file": "ca"}},
+        {"passthrough": {"url": "http://127.0.0.1:1", "pass_probes": True}},
+    ],
+)
+def test_sound(changes):
+    """What belongs together is accepted."""
+    assert names(changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "at_fault"),
+    [
+        ({"public_url": "http://cloud.example.org"}, "public_url"),
+        ({"identity": {"providers": ["file"]}, "storage": {"url": "file:///srv/{user}"}}, "identity.users_file"),
+        ({"storage": {"url": "file:///srv/{user}"}}, "identity.providers"),
+        ({"storage": {"url": "webdav+http://h/", "view": "template"}}, "storage.view"),
+        ({"storage": {"url": "webdav+http://h/", "view": "service"}}, "storage.view"),
+        ({"storage": {"url": "webdav+http://h/"}, **LOCAL}, "storage.view"),
+        ({"storage": {"url": "file:///srv"}, **LOCAL}, "storage.view"),
+        ({"ops": {"port": 8080}}, "ops.port"),
+        ({"store": {"password": "p"}}, "store.url"),
+        ({"store": {"url": "redis://h", "username": "u"}}, "store.password"),
+        ({"store": {"url": "redis://h", "ca_file": "ca"}}, "store.ca_file"),
+        ({"peers": {"allow": ["a.example"], "deny": ["A.example"]}}, "peers.deny"),
+        ({"peers": {"connect_seconds": 61}}, "peers.connect_seconds"),
+        ({"session": {"idle": "8d"}}, "session.idle"),
+        ({"jobs": {"first_retry_seconds": "2d"}}, "jobs.first_retry_seconds"),
+        ({"passthrough": {"url": "https://cloud.example.org/x"}}, "passthrough.url"),
+        ({"passthrough": {"pass_probes": True}}, "passthrough.pass_probes"),
+    ],
+)
+def test_contradiction(changes, at_fault):
+    """What contradicts is told under the option to change, and nothing else is."""
+    assert names(changes) == [at_fault]
+
+
+def test_storage_log_in_with_a_shared_local_root_is_refused():
+    """A log-in against the storage together with a shared root and no view per user is refused (DESIGN 6)."""
+    assert names({"storage": {"url": "file:///srv"}}) == ["identity.providers", "storage.view"]
