@@ -22,7 +22,7 @@ _BLANKED = frozenset(
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return a logger that names its module."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(logger=name)
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(module=name)
     return logger
 
 
