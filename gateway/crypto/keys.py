@@ -18,6 +18,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from joserfc.errors import JoseError
 
 from gateway.crypto.jwk import Algorithm, VerifyingKey, import_jwk_set, key_id_host, verifying_key
 from gateway.crypto.refusal import SignatureError
@@ -45,6 +46,9 @@ __all__ = [
 
 KEY_FILE_MAX_BYTES = 256 * 1024
 KEY_FILE_VERSION = 1
+
+# All that the parsers of JSON, PEM and JWK raise for text that is not what they expect.
+_MALFORMED = (ValueError, KeyError, TypeError, RecursionError, UnsupportedAlgorithm, JoseError, SignatureError)
 
 
 def load_key_file(path: Path) -> KeyRing:
@@ -89,7 +93,7 @@ def parse_key_ring(text: str | bytes) -> KeyRing:
         if document["version"] != KEY_FILE_VERSION:
             raise _unusable("The key file is of another version.")
         ring = _ring(document)
-    except (ValueError, KeyError, TypeError, RecursionError, UnsupportedAlgorithm, SignatureError) as error:
+    except _MALFORMED as error:
         raise _unusable("The key file is malformed.") from error
     for slots in (ring.signing, ring.token, ring.sealing):
         if [slot.state for slot in slots].count(KeyState.ACTIVE) != 1:
@@ -116,13 +120,15 @@ def _ring(document: dict[str, Any]) -> KeyRing:
         public_url=_text(document["public_url"]),
         instance_id=_text(document["instance_id"]),
         signing=_slots(document["signing"], _signing_key),
-        token=_slots(document["token"], _signing_key),
+        token=_slots(document["token"], _token_key),
         sealing=_slots(document["sealing"], _sealing_key),
         pepper=_from_text(document["pepper"]),
     )
 
 
 def _slots(entries: list[dict[str, Any]], parse: Callable[[Any], K]) -> tuple[Slot[K], ...]:
+    if not isinstance(entries, list):
+        raise TypeError("Keys come in a list.")
     return tuple(Slot(parse(entry["key"]), KeyState(entry["state"]), int(entry["since"])) for entry in entries)
 
 
@@ -132,6 +138,13 @@ def _signing_key(entry: dict[str, str]) -> SigningKey:
         raise TypeError("Keys of this kind are not used here.")
     key = SigningKey(_text(entry["kid"]), Algorithm(entry["alg"]), private)
     verifying_key(key.public_jwk())
+    return key
+
+
+def _token_key(entry: dict[str, str]) -> SigningKey:
+    key = _signing_key(entry)
+    if key.algorithm is not Algorithm.ES256:
+        raise ValueError("Access tokens are signed with ES256.")
     return key
 
 

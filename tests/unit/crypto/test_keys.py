@@ -1,0 +1,304 @@
+"""Our own keys: the published set, rotation without a gap, and the key file (KEYS-1, KEYS-2; DESIGN 10)."""
+
+import json
+import os
+import stat
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.crypto.keys import (
+    KEY_FILE_MAX_BYTES,
+    Algorithm,
+    KeyRing,
+    KeyState,
+    Pace,
+    dump_key_ring,
+    load_key_file,
+    parse_key_ring,
+    save_key_file,
+    verifying_key,
+)
+from gateway.crypto.secrets import Sealer
+from gateway.errors import GatewayError, Kind
+
+NOW = 1_785_060_500
+DAY = 24 * 3600
+URL = "https://sender.example.org"
+PACE = Pace(publish_seconds=100, retire_seconds=1000)
+RING = KeyRing.generate(URL, NOW)
+
+
+def _states(slots):
+    return [slot.state.value for slot in slots]
+
+
+def _kids(ring):
+    return [key["kid"] for key in ring.jwks()["keys"]]
+
+
+class TestPublished:
+    """What peers see."""
+
+    @pytest.mark.req("KEYS-1")
+    def test_the_set(self):
+        """Each published key has our `kid`, a fully specified algorithm, its use, and no private part."""
+        signing, token = RING.jwks()["keys"]
+
+        assert (signing["kty"], signing["crv"], signing["alg"], signing["use"]) == ("OKP", "Ed25519", "Ed25519", "sig")
+        assert (token["kty"], token["crv"], token["alg"], token["use"]) == ("EC", "P-256", "ES256", "sig")
+        assert set(signing) == {"kty", "crv", "alg", "use", "kid", "x"}
+        assert set(token) == {"kty", "crv", "alg", "use", "kid", "x", "y"}
+        assert signing["kid"].startswith("https://sender.example.org/ocm#sign-")
+        assert token["kid"].startswith("https://sender.example.org/ocm#token-")
+
+    @pytest.mark.req("KEYS-1")
+    def test_a_peer_can_use_the_keys(self):
+        """The published keys are those that sign, and pass the rules that we hold peers to."""
+        for key in (RING.signing_key(), RING.token_key()):
+            assert verifying_key(key.public_jwk()).public == key.private.public_key()
+            assert verifying_key(key.public_jwk()).algorithm is key.algorithm
+
+    def test_rings_differ(self):
+        """Every ring has keys, names and instance of its own."""
+        other = KeyRing.generate(URL, NOW)
+
+        assert set(_kids(other)).isdisjoint(_kids(RING))
+        assert other.instance_id != RING.instance_id
+        assert other.pepper != RING.pepper
+        assert other.sealing_keys() != RING.sealing_keys()
+        assert (len(RING.pepper), len(RING.sealing_keys()[0])) == (32, 32)
+
+    def test_nothing_private_is_shown(self):
+        """A ring in a log shows no key."""
+        shown = repr(RING) + repr(RING.signing_key())
+
+        assert repr(RING.pepper) not in shown
+        assert repr(RING.sealing_keys()[0]) not in shown
+        assert "PrivateKey" not in shown
+
+
+class TestRotation:
+    """How keys are exchanged."""
+
+    @pytest.mark.req("KEYS-2")
+    def test_the_way_of_a_key(self):
+        """A next key is published first, signs after the caches' bound, and the old one goes later."""
+        published = RING.rotate(NOW, PACE)
+        assert _states(published.signing) == _states(published.token) == ["next", "active"]
+        assert published.signing_key() == RING.signing_key()
+        assert published.token_key() == RING.token_key()
+        assert len(_kids(published)) == 4
+
+        exchanged = published.rotate(NOW + 100, PACE)
+        assert _states(exchanged.signing) == _states(exchanged.token) == ["active", "retiring"]
+        assert exchanged.signing_key() == published.signing[0].key
+        assert exchanged.token_key() == published.token[0].key
+        assert _kids(exchanged) == _kids(published)
+        assert [slot.since for slot in exchanged.signing] == [NOW + 100, NOW + 100]
+
+        settled = exchanged.rotate(NOW + 1100, PACE)
+        assert _states(settled.signing) == _states(settled.token) == ["active"]
+        assert settled.signing_key() == exchanged.signing_key()
+        assert settled.is_settled
+
+    @pytest.mark.req("KEYS-2")
+    def test_nothing_happens_before_its_time(self):
+        """A step is taken when it is due and not a second before; asking again changes nothing."""
+        published = RING.rotate(NOW, PACE)
+        assert published.rotate(NOW + 99, PACE) == published
+        exchanged = published.rotate(NOW + 100, PACE)
+        assert exchanged.rotate(NOW + 1099, PACE) == exchanged
+        assert not published.is_settled
+        assert not exchanged.is_settled
+
+    def test_the_usual_pace(self):
+        """By default a key is published for a day before it signs, and for seven days after."""
+        published = RING.rotate(NOW)
+        assert published.rotate(NOW + DAY - 1) == published
+        exchanged = published.rotate(NOW + DAY)
+        assert _states(exchanged.signing) == ["active", "retiring"]
+        assert exchanged.advance(NOW + 8 * DAY - 1) == exchanged
+        assert _states(exchanged.advance(NOW + 8 * DAY).signing) == ["active"]
+
+    def test_advancing_begins_nothing(self):
+        """Only `rotate` makes a new key."""
+        assert RING.advance(NOW + 1000 * DAY) == RING
+
+    def test_names_are_new(self):
+        """A key never has a name that was used before."""
+        published = RING.rotate(NOW, PACE)
+        assert len(set(_kids(published))) == 4
+
+    @given(st.lists(st.tuples(st.integers(0, 2000), st.booleans()), max_size=12))
+    def test_there_is_never_a_gap(self, steps):
+        """Whenever it is called, one key of each kind is active, and what signed stays published long enough."""
+        ring, now, signed = RING, NOW, {}
+        for seconds, begin in steps:
+            now += seconds
+            was_published = set(_kids(ring))
+            signer_before = ring.signing_key().kid
+            ring = ring.rotate(now, PACE) if begin else ring.advance(now, PACE)
+            assert _states(ring.signing).count("active") == _states(ring.token).count("active") == 1
+            signer = ring.signing_key().kid
+            assert signer == signer_before or signer in was_published
+            signed[signer_before] = now
+            assert {kid for kid, last in signed.items() if now - last < 1000} <= set(_kids(ring))
+
+    def test_encryption_keys(self):
+        """A new encryption key opens at once, seals after its time, and the old one goes on opening."""
+        sealed = Sealer(RING.sealing_keys()).seal(b"x", context="c")
+        prepared = RING.rotate_sealing(NOW)
+        assert prepared.rotate_sealing(NOW) == prepared
+        assert prepared.sealing_keys()[0] == RING.sealing_keys()[0]
+        assert len(prepared.sealing_keys()) == 2
+        assert prepared.signing == RING.signing
+
+        moved = prepared.advance(NOW + 100, PACE)
+        assert moved.sealing_keys() == prepared.sealing_keys()[::-1]
+        assert Sealer(moved.sealing_keys()).open(sealed, context="c") == b"x"
+        assert moved.advance(NOW + 1000 * DAY, PACE) == moved
+        assert _states(moved.sealing) == ["active", "retiring"]
+
+
+def _refused(call, sentence):
+    with pytest.raises(GatewayError) as caught:
+        call()
+    assert caught.value.kind is Kind.CONFIGURATION
+    assert caught.value.code == "key-file"
+    assert sentence in caught.value.public
+
+
+class TestKeyFile:
+    """How keys are kept."""
+
+    def test_round_trip(self, tmp_path):
+        """A saved ring is loaded again, in every state, and its keys still sign."""
+        ring = RING.rotate(NOW, PACE).rotate(NOW + 100, PACE).rotate_sealing(NOW)
+        save_key_file(tmp_path / "keys.json", ring)
+        loaded = load_key_file(tmp_path / "keys.json")
+
+        assert loaded == ring
+        assert loaded.jwks() == ring.jwks()
+
+    def test_only_we_can_read_it(self, tmp_path):
+        """The file has mode 0600 whatever the umask, and no other file is left behind."""
+        before = os.umask(0)
+        try:
+            save_key_file(tmp_path / "keys.json", RING)
+        finally:
+            os.umask(before)
+
+        assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+        assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path):
+        """If the new file cannot take the old one's place, the old one stays and nothing else does."""
+        target = tmp_path / "keys.json"
+        (target / "in the way").mkdir(parents=True)
+
+        _refused(lambda: save_key_file(target, RING), "cannot be written")
+        assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+
+    @pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o666])
+    def test_open_to_everybody(self, tmp_path, mode):
+        """A file that everybody can read or write is refused."""
+        save_key_file(tmp_path / "keys.json", RING)
+        (tmp_path / "keys.json").chmod(mode)
+
+        _refused(lambda: load_key_file(tmp_path / "keys.json"), "open to all users")
+
+    @pytest.mark.parametrize("mode", [0o400, 0o440, 0o640])
+    def test_open_to_a_group(self, tmp_path, mode):
+        """A file that a group can read, as a mounted Secret, is accepted, also through a link."""
+        save_key_file(tmp_path / "keys.json", RING)
+        (tmp_path / "keys.json").chmod(mode)
+        (tmp_path / "link").symlink_to("keys.json")
+
+        assert load_key_file(tmp_path / "link") == RING
+
+    def test_no_file(self, tmp_path):
+        """A file that is not there, or is a folder, is told plainly."""
+        _refused(lambda: load_key_file(tmp_path / "none"), "cannot be read: No such file")
+        _refused(lambda: load_key_file(tmp_path), "cannot be read")
+        _refused(lambda: save_key_file(tmp_path / "none" / "keys.json", RING), "cannot be written")
+
+    def test_a_huge_file(self, tmp_path):
+        """A file beyond all reason is not read."""
+        path = tmp_path / "keys.json"
+        save_key_file(path, RING)
+        text = path.read_text()
+        path.write_text(text.ljust(KEY_FILE_MAX_BYTES))
+        assert load_key_file(path) == RING
+        path.write_text(text.ljust(KEY_FILE_MAX_BYTES + 1))
+
+        _refused(lambda: load_key_file(path), "too large")
+
+    @pytest.mark.parametrize(
+        "text", ["", "{}", "[]", "5", "[" * 100_000, '{"version": 1}', b"\xff", '{"version": 1, "signing": 5}']
+    )
+    def test_no_key_file(self, text):
+        """What is no key file is refused without a traceback."""
+        _refused(lambda: parse_key_ring(text), "malformed")
+
+    def test_another_version(self):
+        """A file of a later version is not guessed at."""
+        _refused(lambda: parse_key_ring(_changed("version", 2)), "another version")
+
+    @pytest.mark.parametrize("name", ["public_url", "instance_id", "pepper", "signing", "token", "sealing"])
+    @pytest.mark.parametrize("value", ["", 5, None, [5], ["x"], [{}]])
+    def test_members_of_another_kind(self, name, value):
+        """Each member has to be there and of its kind."""
+        _refused(lambda: parse_key_ring(_changed(name, value)), "malformed")
+
+    @pytest.mark.parametrize("name", ["signing", "token", "sealing"])
+    def test_not_one_active_key(self, name):
+        """Of each kind exactly one key is active."""
+        [entry] = json.loads(dump_key_ring(RING))[name]
+        for entries in ([], [entry, entry], [{**entry, "state": "retiring"}]):
+            _refused(lambda entries=entries: parse_key_ring(_changed(name, entries)), "exactly one active key")
+
+    @pytest.mark.parametrize(
+        "private",
+        [
+            ec.generate_private_key(ec.SECP384R1()),
+            ed25519.Ed25519PrivateKey.generate(),
+            x25519.X25519PrivateKey.generate(),
+        ],
+        ids=["P-384", "Ed25519", "X25519"],
+    )
+    def test_a_key_of_another_kind(self, private):
+        """A key that does not fit the algorithm beside it is refused."""
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        [entry] = json.loads(dump_key_ring(RING))["token"]
+        entry["key"]["private"] = pem
+
+        _refused(lambda: parse_key_ring(_changed("token", [entry])), "malformed")
+
+    def test_a_token_key_of_another_algorithm(self):
+        """Access tokens are signed with ES256 and nothing else."""
+        signing = json.loads(dump_key_ring(RING))["signing"]
+
+        _refused(lambda: parse_key_ring(_changed("token", signing)), "malformed")
+
+    def test_a_short_encryption_key(self):
+        """An encryption key of another length is refused."""
+        ring = replace(RING, sealing=(replace(RING.sealing[0], key=b"short"),))
+
+        _refused(lambda: parse_key_ring(dump_key_ring(ring)), "malformed")
+
+    def test_states_are_spelled_out(self):
+        """The file names states and times, so that an operator can read it."""
+        [entry] = json.loads(dump_key_ring(RING))["signing"]
+
+        assert entry["state"] == KeyState.ACTIVE.value == "active"
+        assert entry["since"] == NOW
+        assert entry["key"]["alg"] == Algorithm.ED25519.value
+
+
+def _changed(name, value):
+    return json.dumps({**json.loads(dump_key_ring(RING)), name: value})
