@@ -1,0 +1,116 @@
+"""One share as the WebDAV door serves it, and one request to it.
+
+`DavShare` is made for a proven grant: its storage is already narrowed, so nothing here can reach beyond it. `DavCall`
+is what each method works on; it knows where answers point and looks at the `If` header once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.backends.base import Backend, ResponseSink
+from gateway.errors import GatewayError, Kind
+from gateway.model.resource import Entry, ResourcePath
+from gateway.model.share import Permission
+from gateway.web import conditions, davif
+from gateway.web.davlocks import DavLocks
+from gateway.web.davpath import DavRoot, Located
+from gateway.web.head import RequestHead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DavShare:
+    """A share behind the door.
+
+    Attributes:
+        backend: the storage narrowed to the share; it enforces permissions and locks itself.
+        permissions: what the grant allows; `write` implies `read`.
+        root: how the share is addressed.
+        locks: its locks, or None where there are none (class 1).
+        folder_etag: makes the tag of a folder, where the storage's own does not change with what is below it.
+    """
+
+    backend: Backend
+    permissions: frozenset[Permission]
+    root: DavRoot
+    locks: DavLocks | None = None
+    folder_etag: Callable[[Entry], Awaitable[str | None]] | None = None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether anything may be changed."""
+        return Permission.WRITE in self.permissions
+
+    async def stat(self, path: ResourcePath) -> Entry:
+        """Return the entry at `path`, a folder with the tag that peers watch."""
+        return await self.with_etag(await self.backend.stat(path))
+
+    async def find(self, path: ResourcePath) -> Entry | None:
+        """Return the entry at `path`, or None if nothing is there."""
+        try:
+            return await self.stat(path)
+        except GatewayError as error:
+            if error.kind is Kind.NOT_FOUND:
+                return None
+            raise
+
+    async def with_etag(self, entry: Entry) -> Entry:
+        """Return `entry` with the tag that peers see."""
+        if not entry.is_folder or self.folder_etag is None:
+            return entry
+        return Entry(path=entry.path, kind=entry.kind, modified=entry.modified, etag=await self.folder_etag(entry))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DavCall:
+    """One request to a share.
+
+    Attributes:
+        body: the request body; the client is told to send it when the first piece is asked for.
+        writes_to: the share's storage, in which the lock tokens of this request count as presented.
+        lists: the parsed `If` header.
+    """
+
+    head: RequestHead
+    body: AsyncIterator[bytes]
+    sink: ResponseSink
+    share: DavShare
+    place: Located
+    writes_to: Backend
+    lists: tuple[davif.ConditionList, ...]
+
+    @property
+    def path(self) -> ResourcePath:
+        """The resource that the request names."""
+        return self.place.path
+
+    async def check_conditions(self, entry: Entry | None) -> None:
+        """Let a write to `entry` (None: nothing is there) pass only if all conditions of the request hold.
+
+        Raises:
+            GatewayError: `PRECONDITION_FAILED`.
+        """
+        conditions.check_write(conditions.parse(self.head.headers), entry)
+        await self.check_if()
+
+    async def check_if(self) -> None:
+        """Let the request pass only if its `If` header holds.
+
+        Raises:
+            GatewayError: `PRECONDITION_FAILED`.
+        """
+        if not await davif.holds(self.lists, self._state_of):
+            raise conditions.failed()
+
+    async def _state_of(self, resource: str | None) -> davif.State:
+        path = self.path
+        if resource is not None:
+            try:
+                path = self.share.root.locate_url(resource, host=self.head.headers.get("Host")).path
+            except GatewayError:
+                # What is not ours has no state that we know, so only a `Not` can hold for it.
+                return davif.State()
+        locks = await self.share.locks.discover(path) if self.share.locks else ()
+        entry = await self.share.find(path)
+        return davif.State(frozenset(lock.token for lock in locks if lock.token), entry.etag if entry else None)
