@@ -1,0 +1,38 @@
+"""Browser sessions of local users (DESIGN 7).
+
+The cookie holds the session's secret; the record is kept under a hash of it, so that whoever reads the store cannot
+take over a session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody's log-in in one browser.
+
+    Attributes:
+        session_id: hash of what the cookie holds.
+        user: local identifier.
+        login: the name used with the storage, where it differs.
+        password: the storage's own pass word, where the log-in was tried against it.
+        csrf: what every changing form has to send back.
+        created_at, expires_at: seconds since the epoch.
+        provider: name of the identity provider that proved who this is.
+    """
+
+    session_id: str
+    user: str
+    display_name: str
+    email: str = ""
+    login: str = ""
+    password: Secret | None = None
+    csrf: Secret
+    created_at: float
+    expires_at: float
+    provider: str
+    has_second_factor: bool = False

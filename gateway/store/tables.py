@@ -1,0 +1,93 @@
+"""Every kind of record that we keep, and how it is found again.
+
+A record's version rises when an older gateway could not read the new form; a field with a default needs no new
+version (see `codec`).
+"""
+
+from __future__ import annotations
+
+from gateway.model.peer import Peer
+from gateway.model.session import Session
+from gateway.model.share import STANDING, ReceivedShare, ReceivedState, SentShare, next_due
+from gateway.model.user import KnownUser
+from gateway.store.base import TableSpec
+
+Places = tuple[tuple[str, float], ...]
+
+_RECEIVED_STANDING = frozenset({ReceivedState.PENDING, ReceivedState.ACCEPTED})
+
+
+def identity_of(share: ReceivedShare) -> str:
+    """Return what makes two notifications mean the same share (DESIGN 8, duplicates)."""
+    return f"{share.peer}\n{share.provider_id}\n{share.recipient}\n{share.webdav.secret.reveal()}"
+
+
+def _due(outbox_due: float | None, expires_at: int | None, *, stands: bool) -> Places:
+    """List a record under the time at which somebody has to look at it; not at all if there is none."""
+    times = [time for time in (outbox_due, expires_at if stands else None) if time is not None]
+    return (("", float(min(times))),) if times else ()
+
+
+def _sent_due(share: SentShare) -> Places:
+    return _due(next_due(share.outbox), share.expires_at, stands=share.state in STANDING)
+
+
+def _received_due(share: ReceivedShare) -> Places:
+    return _due(next_due(share.outbox), share.expires_at, stands=share.state in _RECEIVED_STANDING)
+
+
+SENT_SHARES = TableSpec(
+    name="sent_shares",
+    record=SentShare,
+    version=1,
+    key=lambda share: share.provider_id,
+    lookups={"secret": lambda share: (share.secret.reveal(),)},
+    indexes={
+        "owner": lambda share: ((share.owner, share.created_at),),
+        "root": lambda share: ((f"{share.storage}\n{share.owner}", share.created_at),),
+        "due": _sent_due,
+    },
+)
+
+RECEIVED_SHARES = TableSpec(
+    name="received_shares",
+    record=ReceivedShare,
+    version=1,
+    key=lambda share: share.share_id,
+    lookups={"identity": lambda share: (identity_of(share),)},
+    indexes={
+        "recipient": lambda share: ((share.recipient, share.received_at),),
+        "by_peer": lambda share: ((f"{share.peer}\n{share.provider_id}", share.received_at),),
+        "by_provider_id": lambda share: ((share.provider_id, share.received_at),),
+        "due": _received_due,
+    },
+)
+
+PEERS = TableSpec(
+    name="peers",
+    record=Peer,
+    version=1,
+    key=lambda peer: str(peer.host),
+    lookups={},
+    indexes={"first_seen": lambda peer: (("", peer.first_seen),)},
+)
+
+SESSIONS = TableSpec(
+    name="sessions",
+    record=Session,
+    version=1,
+    key=lambda session: session.session_id,
+    lookups={},
+    indexes={"user": lambda session: ((session.user, session.created_at),)},
+    expires_at=lambda session: session.expires_at,
+)
+
+KNOWN_USERS = TableSpec(
+    name="known_users",
+    record=KnownUser,
+    version=1,
+    key=lambda user: user.identifier,
+    lookups={},
+    # Users are matched exactly first and then by a unique match in any case (DESIGN 7).
+    indexes={"folded": lambda user: ((user.identifier.casefold(), 0.0),)},
+)
