@@ -69,7 +69,7 @@ def verify(token: str, keys: Mapping[str, ECKey], *, issuer: str, now: float) ->
     Raises:
         TokenInvalid: `EXPIRED`, or `INVALID` for everything else.
     """
-    if len(token) > TOKEN_MAX_CHARS or not token.isascii():
+    if len(token) > TOKEN_MAX_CHARS:
         raise TokenInvalid(TokenFault.INVALID)
     try:
         decoded = jwt.decode(token, lambda found: _key(found.headers(), keys), algorithms=[ALGORITHM])

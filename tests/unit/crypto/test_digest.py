@@ -23,7 +23,7 @@ def test_what_we_write():
 
 
 @pytest.mark.parametrize(
-    "header", [SHA256, SHA512, f"{SHA512}, {SHA256}", f"md5=:AAAA:, {SHA256}", f"unixsum=30637, {SHA256};x=1"]
+    "header", [SHA256, SHA512, f"{SHA512}, {SHA256}", f"md5=:AAAA:, {SHA256}", f"unixsum=30637, {SHA256};x=1;x=2"]
 )
 def test_accepted(header):
     """Either algorithm is enough, both are fine, and unknown ones beside them are ignored."""

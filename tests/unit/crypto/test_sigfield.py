@@ -72,6 +72,10 @@ class TestSelection:
 
         assert claimed.unverified_key_id == 'a,"b'
 
+    def test_a_string_hides_what_is_in_it(self):
+        """What looks like a signature inside another one's string is none, even behind a line break."""
+        assert _found('a="\\\n,ocm=();keyid="k"') is None
+
     def test_the_signature_is_no_part_of_its_text(self):
         """The bytes of a signature are not shown when it is logged."""
         assert "AAAA" not in repr(_found('ocm=();keyid="k"')).replace("QUFBQQ", "AAAA")
