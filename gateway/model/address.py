@@ -11,7 +11,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import NewType
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import idna
 
@@ -25,8 +25,11 @@ DEFAULT_PORT = 443
 MAX_PORT = 65535
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_PORT = re.compile(r":[0-9]{1,5}")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
-_SCHEME_IN_ADDRESS = re.compile(r"@https?://", re.IGNORECASE)
+# A last label that some resolvers read as part of an IPv4 address (WHATWG URL, 3.5): `7`, `0x7f000001`.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 LOCAL_IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -62,17 +65,13 @@ def parse_address(text: str) -> OcmAddress:
     Raises:
         GatewayError: `INVALID` if there is no `@`, no identifier or no valid host.
     """
-    if len(text) > ADDRESS_MAX_CHARS or any(ord(char) < ord(" ") for char in text):
+    if len(text) > ADDRESS_MAX_CHARS or _NOT_TEXT.search(text):
         raise GatewayError(Kind.INVALID, "This OCM address is too long or holds control characters.")
-    identifier, at, host_text = _SCHEME_IN_ADDRESS.sub("@", text.strip()).rpartition("@")
+    identifier, at, host_text = text.strip().rpartition("@")
     if not at or not identifier:
         raise GatewayError(Kind.INVALID, "An OCM address has the form user@host.")
     host = parse_host(host_text)
-    # OpenCloud and oCIS have sent `id@host@host` and `id@https://host@host` (dialects.md 13, thread 13).
-    doubled = f"@{host}"
-    while identifier.lower().endswith(doubled) and len(identifier) > len(doubled):
-        identifier = identifier[: -len(doubled)]
-    return OcmAddress(identifier, host)
+    return OcmAddress(_without_host(identifier, host), host)
 
 
 def authority_of(public_url: str) -> Host:
@@ -81,7 +80,7 @@ def authority_of(public_url: str) -> Host:
     Raises:
         GatewayError: `INVALID` if the URL is not an origin: other scheme, user info, path, query or fragment.
     """
-    parts = urlsplit(public_url)
+    parts = _split_url(public_url)
     if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
         raise GatewayError(Kind.INVALID, "A public URL has the form https://host[:port].")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
@@ -95,10 +94,23 @@ def host_of_url(url: str) -> Host:
     Raises:
         GatewayError: `INVALID` if the URL has no valid host.
     """
-    parts = urlsplit(url)
+    parts = _split_url(url)
     if parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise _bad_host()
     return parse_host(parts.netloc)
+
+
+def _without_host(identifier: str, host: Host) -> str:
+    # Deployed peers have sent `id@host@host` and `id@https://host@host` (dialects.md 13, thread 13).
+    doubles = rf"(@(https?://)?{re.escape(host)})+\Z"
+    return re.sub(doubles, "", identifier, flags=re.IGNORECASE) or identifier
+
+
+def _split_url(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise _bad_host() from error
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
@@ -110,21 +122,29 @@ def _split_port(text: str) -> tuple[str, int | None]:
         rest = colon + port_text
     if not rest:
         return name, None
-    digits = rest[1:]
-    if rest[0] != ":" or not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:6]) <= MAX_PORT:
+    if not _PORT.fullmatch(rest) or not 0 < int(rest[1:]) <= MAX_PORT:
         raise _bad_host()
-    return name, int(digits)
+    return name, int(rest[1:])
 
 
 def _normal_ip(name: str) -> str | None:
+    if not name.startswith("["):
+        return name if _is_ipv4(name) else None
+    # A zone (`%eth0`) means something on one machine only.
+    if not name.endswith("]") or "%" in name:
+        raise _bad_host()
     try:
-        if name.startswith("["):
-            return f"[{ipaddress.IPv6Address(name[1:-1])}]"
-        return str(ipaddress.IPv4Address(name))
+        return f"[{ipaddress.IPv6Address(name[1:-1])}]"
     except ipaddress.AddressValueError as error:
-        if name.startswith("["):
-            raise _bad_host() from error
-        return None
+        raise _bad_host() from error
+
+
+def _is_ipv4(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ipaddress.AddressValueError:
+        return False
+    return True
 
 
 def _normal_name(name: str) -> str:
@@ -133,8 +153,7 @@ def _normal_name(name: str) -> str:
     except (idna.IDNAError, UnicodeError) as error:
         raise _bad_host() from error
     labels = ascii_name.removesuffix(".").split(".")
-    # A last label of digits only would be read as an IPv4 literal by some resolvers (WHATWG URL, 3.5).
-    if not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+    if not all(_LABEL.fullmatch(label) for label in labels) or _NUMBER.fullmatch(labels[-1]):
         raise _bad_host()
     return ".".join(labels)
 

@@ -32,14 +32,14 @@ class ResourcePath:
         """Refuse every part that could leave its folder or be read as two.
 
         Raises:
-            GatewayError: `INVALID` if a part is empty, `.` or `..`, holds a slash, a backslash or a control
-                character, or if the path is too long or too deep.
+            GatewayError: `INVALID` if a part is empty, `.` or `..`, holds a slash, a backslash, a control character
+                or what is not the one spelling of some bytes, or if the path is too long or too deep.
         """
-        if len(self.parts) > PATH_MAX_DEPTH or sum(len(part) + 1 for part in self.parts) > PATH_MAX_BYTES:
+        if len(self.parts) > PATH_MAX_DEPTH or sum(_size(part) + 1 for part in self.parts) > PATH_MAX_BYTES:
             raise GatewayError(Kind.INVALID, "This path is too long.", code="path-too-long")
         for part in self.parts:
             if part in ("", ".", "..") or not _FORBIDDEN.isdisjoint(part):
-                raise GatewayError(Kind.INVALID, "This path is not allowed.", code="path-invalid")
+                raise _not_allowed()
 
     @classmethod
     def parse(cls, text: str) -> ResourcePath:
@@ -102,6 +102,23 @@ class ResourcePath:
     def __str__(self) -> str:
         """Return the path for people and logs, with a leading slash."""
         return "/" + "/".join(part.encode(errors="surrogateescape").decode(errors="replace") for part in self.parts)
+
+
+def _size(part: str) -> int:
+    if part.isascii():
+        return len(part)
+    try:
+        name = part.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise _not_allowed() from error
+    # Escapes that together are UTF-8 would be a second spelling of the same name.
+    if name.decode(errors="surrogateescape") != part:
+        raise _not_allowed()
+    return len(name)
+
+
+def _not_allowed() -> GatewayError:
+    return GatewayError(Kind.INVALID, "This path is not allowed.", code="path-invalid")
 
 
 class EntryKind(StrEnum):

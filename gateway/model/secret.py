@@ -30,7 +30,7 @@ class Secret:
         """Compare in constant time."""
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(_bytes(self._text), _bytes(other._text))
 
     def __hash__(self) -> int:
         """Hash the text (for use in sets within one process only)."""
@@ -39,3 +39,8 @@ class Secret:
     def __bool__(self) -> bool:
         """Tell whether there is any text."""
         return bool(self._text)
+
+
+def _bytes(text: str) -> bytes:
+    # Whatever a stranger claims as a secret has to be comparable, even text that is not Unicode.
+    return text.encode(errors="surrogatepass")
