@@ -244,7 +244,9 @@ def _follow(server: asyncio.subprocess.Process, last_lines: list[str]) -> asynci
             text = line.decode(errors="replace").strip()
             last_lines.append(text)
             del last_lines[:-LAST_LINES]
-            _log.debug("store server", line=text)
+            # The servers mark with `#` what they think an operator should see.
+            told = _log.info if " # " in text else _log.debug
+            told("store server", line=text)
 
     return asyncio.create_task(read(), name="store server output")
 

@@ -159,7 +159,7 @@ async def test_equal_record_writes_nothing(notes, store):
     await notes.create(Note(name="a"))
     before = await store.link.call("HGETALL", notes._record_key("a"))
 
-    await notes.update("a", lambda note: replace(note))
+    await notes.update("a", replace)
 
     assert await store.link.call("HGETALL", notes._record_key("a")) == before
 
