@@ -134,6 +134,7 @@ class RelayCall:
         body: the request body in pieces, or None. Its length is in `headers` where the client told it.
         href_base: the percent-encoded path by which the client addressed the share's root, with a trailing slash;
             hrefs in the answer are written below it.
+        other_bases: other such paths by which the client may name the root in `If` (with and without the share's id).
     """
 
     method: str
@@ -142,6 +143,7 @@ class RelayCall:
     headers: Mapping[str, str]
     body: AsyncIterator[bytes] | None = None
     href_base: str
+    other_bases: tuple[str, ...] = ()
 
 
 @runtime_checkable

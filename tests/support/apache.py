@@ -13,9 +13,21 @@ from pathlib import Path
 
 from support.davserver import USERS, DavServer, program, running
 
-MODULES = (
-    "mpm_event authn_core authn_file auth_basic authz_core authz_user dav dav_fs dav_lock dir autoindex mime alias"
-).split()
+MODULES = [
+    "mpm_event",
+    "authn_core",
+    "authn_file",
+    "auth_basic",
+    "authz_core",
+    "authz_user",
+    "dav",
+    "dav_fs",
+    "dav_lock",
+    "dir",
+    "autoindex",
+    "mime",
+    "alias",
+]
 MODULE_FOLDERS = (Path("/usr/lib/apache2/modules"), Path("/usr/lib64/httpd/modules"), Path("/usr/lib/httpd/modules"))
 
 

@@ -1,0 +1,306 @@
+"""A WebDAV server as storage: ours, or a remote peer's share (DESIGN 6).
+
+Nothing a server says is taken on trust: names come from its hrefs only if they lie in the folder that was asked for,
+a folder is what PROPFIND calls a collection, a piece of a file is what `Content-Range` proves it to be, and a body
+that ends early is an error. HTTP itself is in `webdav_http`, the reading of answers in `davanswer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+
+import aiohttp
+
+from gateway.backends.base import WHOLE
+from gateway.backends.davanswer import Described, read_answer
+from gateway.backends.webdav_body import body_of, ready_body
+from gateway.backends.webdav_entry import (
+    ENTRY_REQUEST,
+    QUOTA_REQUEST,
+    entry_of,
+    is_same_tag,
+    is_strong,
+    quota_of,
+    time_request,
+)
+from gateway.backends.webdav_http import Answer, Authorize, Patience, Redirects, Upstream
+from gateway.backends.webdav_names import Place
+from gateway.backends.webdav_span import piece, resolve
+from gateway.backends.webdav_status import nonsense, storage_error
+from gateway.errors import GatewayError, Kind
+from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
+
+_MULTI_STATUS = 207
+_CREATED = 201
+_NOT_FOUND = 404
+_NOT_ALLOWED = 405
+_CONFLICT = 409
+_MOVED = 301
+# What servers say to MKCOL where a file is, besides 405.
+_DOUBTFUL = frozenset({400, 404, 409})
+_XML = {"Content-Type": "application/xml; charset=utf-8"}
+# To a Depth 0 question a server may add a little, but not without end.
+_FEW = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebdavTraits:
+    """What a storage was found to do by itself (`probe`); what it does not, we check first (a small race is left).
+
+    Attributes:
+        has_conditions: whether it obeys `If-Match` and `If-None-Match` on PUT.
+        has_overwrite: whether it obeys `Overwrite: F`.
+    """
+
+    has_conditions: bool = True
+    has_overwrite: bool = True
+
+
+class WebdavBackend:
+    """The tree below `base_url`.
+
+    Args:
+        session: decides what may be dialled; it should keep no cookies.
+        authorize: returns the fields that log us in, asked before each request.
+        redirects: where the storage may send us; its own origin by default.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        authorize: Authorize,
+        *,
+        redirects: Redirects | None = None,
+        patience: Patience | None = None,
+        traits: WebdavTraits | None = None,
+    ) -> None:
+        self.place = Place(base_url)
+        self.upstream = Upstream(session, authorize, redirects=redirects, patience=patience)
+        self._traits = traits or WebdavTraits()
+
+    async def stat(self, path: ResourcePath) -> Entry:
+        """Return the entry at `path`."""
+        try:
+            return entry_of(path, await self._describe(path, ENTRY_REQUEST))
+        except GatewayError as error:
+            # mod_dav answers 400 where something above the path is a file.
+            if error.kind is not Kind.INVALID or path.is_root:
+                raise
+            above = await self.find(path.parent)
+            raise (error if above and above.is_folder else storage_error(_NOT_FOUND)) from error
+
+    async def list(self, path: ResourcePath) -> AsyncIterator[Entry]:
+        """Yield the members of a folder as they come."""
+        async with self._propfind(path, ENTRY_REQUEST, depth="1", is_folder=True) as answer:
+            if answer.status != _MULTI_STATUS:
+                # With a slash behind a file's name, servers complain in many ways.
+                _expect_folder(await self.stat(path))
+                raise storage_error(answer.status, answer.headers)
+            here = Place(str(answer.url))
+            async for described in read_answer(answer.chunks()):
+                found = here.path(described.href)
+                if found is None:
+                    continue
+                if found.is_root:
+                    _expect_folder(entry_of(path, described))
+                elif len(found.parts) == 1 and not described.status:
+                    yield entry_of(path / found, described)
+
+    @asynccontextmanager
+    async def open(
+        self, path: ResourcePath, span: Span = WHOLE, *, if_match: str | None = None
+    ) -> AsyncIterator[Content]:
+        """Open a piece of a file; which piece is worked out here, the storage is asked for closed ranges only."""
+        entry = await self.stat(path)
+        if entry.is_folder:
+            raise GatewayError(Kind.CONFLICT, "This is a folder.")
+        if if_match is not None and not is_same_tag(if_match, entry):
+            raise GatewayError(Kind.PRECONDITION_FAILED, "The file has changed.")
+        resolved = resolve(span, entry.size)
+        if resolved.length == 0:
+            yield Content(entry=entry, span=resolved, chunks=_nothing())
+            return
+        headers = _range_header(resolved, entry) | ({"If-Match": if_match} if if_match and is_strong(if_match) else {})
+        async with self.upstream.exchange("GET", self.place.url(path), headers) as answer:
+            if answer.status not in (200, 206):
+                raise storage_error(answer.status, answer.headers)
+            yield piece(answer, entry, resolved)
+
+    async def write(
+        self,
+        path: ResourcePath,
+        chunks: AsyncIterator[bytes],
+        *,
+        size: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> Written:
+        """Write a whole file in place; what is left of a broken write is up to the storage."""
+        conditions = await self._conditions(path, if_match, if_none_match)
+        body = await body_of(chunks, size)
+        headers = {"Content-Type": "application/octet-stream", **conditions}
+        async with self.upstream.exchange("PUT", self.place.url(path), headers, body) as answer:
+            if answer.status == _NOT_ALLOWED:
+                raise storage_error(_CONFLICT)
+            _expect_success(answer)
+            created = answer.status == _CREATED
+        return Written(entry=await self.stat(path), created=created)
+
+    async def mkdir(self, path: ResourcePath) -> None:
+        """Make a folder."""
+        async with self.upstream.exchange("MKCOL", self.place.url(path, is_folder=True)) as answer:
+            if answer.status in _DOUBTFUL and await self.find(path):
+                raise storage_error(_NOT_ALLOWED)
+            _expect_success(answer)
+
+    async def delete(self, path: ResourcePath) -> None:
+        """Remove a file, or a folder with all that is in it."""
+        if path.is_root:
+            raise GatewayError(Kind.FORBIDDEN, "The root itself cannot be removed.")
+        async with self.upstream.exchange("DELETE", self.place.url(path)) as answer:
+            failures = await self._failures(answer)
+        if failures:
+            raise failures[0][1]
+
+    async def move(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool) -> Outcome:
+        """Move (rename) a file or folder."""
+        return await self._transfer("MOVE", source, target, overwrite=overwrite, depth="infinity")
+
+    async def copy(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool, deep: bool = True) -> Outcome:
+        """Copy a file or folder; a folder without its members if `deep` is false."""
+        return await self._transfer("COPY", source, target, overwrite=overwrite, depth="infinity" if deep else "0")
+
+    async def set_time(self, path: ResourcePath, modified: float) -> None:
+        """Set the time of last modification.
+
+        Raises:
+            GatewayError: `NOT_IMPLEMENTED` if the storage keeps that property to itself.
+        """
+        body = ready_body(time_request(formatdate(modified, usegmt=True)))
+        async with self.upstream.exchange("PROPPATCH", self.place.url(path), _XML, body) as answer:
+            _expect_multi_status(answer)
+            async for described in read_answer(answer.chunks(), max_responses=_FEW):
+                if described.refused or described.status:
+                    raise GatewayError(Kind.NOT_IMPLEMENTED, "The storage does not set times.")
+
+    async def quota(self, path: ResourcePath) -> Quota:
+        """Return the quota that holds at `path`."""
+        return quota_of(await self._describe(path, QUOTA_REQUEST))
+
+    async def _describe(self, path: ResourcePath, request: bytes) -> Described:
+        async with self._propfind(path, request, depth="0") as answer:
+            _expect_multi_status(answer)
+            here = Place(str(answer.url))
+            async for described in read_answer(answer.chunks(), max_responses=_FEW):
+                found = here.path(described.href)
+                if found is not None and found.is_root:
+                    if described.status:
+                        raise storage_error(described.status)
+                    return described
+        raise nonsense("answer does not speak of what was asked")
+
+    @asynccontextmanager
+    async def _propfind(
+        self, path: ResourcePath, request: bytes, *, depth: str, is_folder: bool = False
+    ) -> AsyncIterator[Answer]:
+        url = self.place.url(path, is_folder=is_folder)
+        headers = {"Depth": depth, **_XML}
+        async with self.upstream.exchange("PROPFIND", url, headers, ready_body(request)) as answer:
+            yield answer
+
+    async def _conditions(self, path: ResourcePath, if_match: str | None, if_none_match: str | None) -> dict[str, str]:
+        asked = {"If-Match": if_match, "If-None-Match": if_none_match}
+        conditions = {name: value for name, value in asked.items() if value is not None}
+        # `If-Match` compares strong tags only (RFC 9110, 13.1.1), yet right after a write some servers give weak ones.
+        if not conditions or (self._traits.has_conditions and all(map(is_strong, conditions.values()))):
+            return conditions
+        entry = await self.find(path)
+        if (if_match is not None and not is_same_tag(if_match, entry)) or (
+            if_none_match is not None and is_same_tag(if_none_match, entry)
+        ):
+            raise GatewayError(Kind.PRECONDITION_FAILED, "A condition of the request does not hold.")
+        return {}
+
+    async def _transfer(
+        self, method: str, source: ResourcePath, target: ResourcePath, *, overwrite: bool, depth: str
+    ) -> Outcome:
+        if source.is_within(target) or target.is_within(source):
+            raise GatewayError(Kind.FORBIDDEN, "One of these lies within the other.")
+        if not overwrite and not self._traits.has_overwrite and await self.find(target):
+            raise GatewayError(Kind.PRECONDITION_FAILED, "There is something at the target.")
+        try:
+            return await self._transferred(method, source, target, overwrite=overwrite, depth=depth)
+        except GatewayError as error:
+            raise await self.why_not_there(target, error) from error
+
+    async def _transferred(
+        self, method: str, source: ResourcePath, target: ResourcePath, *, overwrite: bool, depth: str
+    ) -> Outcome:
+        headers = {"Overwrite": "T" if overwrite else "F", "Depth": depth}
+        for destination in (self.place.url(target), self.place.url(target, is_folder=True)):
+            headers["Destination"] = str(destination)
+            async with self.upstream.exchange(method, self.place.url(source), headers) as answer:
+                # mod_dav wants the slash behind a folder that is to be replaced, and does not say where it moved.
+                if answer.status == _MOVED:
+                    continue
+                failures = await self._failures(answer)
+                return Outcome(created=answer.status == _CREATED, failures=failures)
+        raise nonsense("redirect without a location")
+
+    async def why_not_there(self, target: ResourcePath, error: GatewayError) -> GatewayError:
+        """Return the error that a failed COPY or MOVE really means: some servers answer 500 if a folder is missing."""
+        if error.kind is Kind.UNAVAILABLE and not target.is_root and await self.find(target.parent) is None:
+            return storage_error(_CONFLICT)
+        return error
+
+    async def find(self, path: ResourcePath) -> Entry | None:
+        """Return the entry at `path`, or None."""
+        try:
+            return await self.stat(path)
+        except GatewayError as error:
+            if error.kind is not Kind.NOT_FOUND:
+                raise
+            return None
+
+    async def _failures(self, answer: Answer) -> tuple[tuple[ResourcePath, GatewayError], ...]:
+        if answer.status != _MULTI_STATUS:
+            _expect_success(answer)
+            return ()
+        failures = []
+        async for described in read_answer(answer.chunks()):
+            path = self.place.path(described.href)
+            if path is not None and described.status is not None and described.status // 100 != 2:  # noqa: PLR2004
+                failures.append((path, storage_error(described.status)))
+        return tuple(failures)
+
+
+def _range_header(span: Span, entry: Entry) -> dict[str, str]:
+    if span == Span(0, entry.size) or span.length is None:
+        return {"Range": f"bytes={span.start}-"} if span.start else {}
+    return {"Range": f"bytes={span.start}-{span.start + span.length - 1}"}
+
+
+def _expect_success(answer: Answer) -> None:
+    # A 207 to what has one outcome, or a 202 that promises to do it later, is no success that can be told on.
+    if answer.status not in (200, 201, 204):
+        raise storage_error(answer.status, answer.headers)
+
+
+def _expect_multi_status(answer: Answer) -> None:
+    if answer.status != _MULTI_STATUS:
+        raise storage_error(answer.status, answer.headers)
+
+
+def _expect_folder(entry: Entry) -> None:
+    if not entry.is_folder:
+        raise GatewayError(Kind.CONFLICT, "This is not a folder.")
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    pieces: tuple[bytes, ...] = ()
+    for piece_of_nothing in pieces:
+        yield piece_of_nothing
