@@ -33,10 +33,6 @@ class ConfigError(GatewayError):
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__(Kind.CONFIGURATION, "The configuration cannot be used.", faults=tuple(faults))
 
-    def __str__(self) -> str:
-        """List all faults, one a line."""
-        return "\n".join([self.public, *(f"  {fault.name}: {fault.message}" for fault in self.faults)])
-
 
 def load(
     path: Path | None = None,
