@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import RedisError
 
@@ -42,6 +42,11 @@ class Clients:
         """Close every connection."""
         for client in (self.queue, self.feed, self.commands):
             await client.aclose()
+            # A pool behind Sentinel also holds the connections to the sentinels, which nobody else closes.
+            if isinstance(client.connection_pool, SentinelConnectionPool):
+                for sentinel in client.connection_pool.sentinel_manager.sentinels:
+                    await sentinel.aclose()
+            await client.connection_pool.disconnect()
 
 
 def make_clients(url: str) -> Clients:
@@ -98,6 +103,8 @@ def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:
     if scheme.startswith("rediss"):
         options["ssl"] = True
     sentinel_options = {key: options[key] for key in ("protocol", "socket_timeout", "socket_connect_timeout")}
+    # A sentinel that is away is passed over at once; the next one is asked.
+    sentinel_options["retry"] = Retry(NoBackoff(), 0)
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         [_place(host) for host in hosts.split(",")],
         sentinel_kwargs=sentinel_options,

@@ -47,6 +47,7 @@ class RedisFeed:
 
     async def subscribe(self, topic: str) -> AsyncIterator[Told | Beat | Gap]:
         """Yield what happens on `topic`, and gaps; see `Feed`."""
+        is_away = False
         while True:
             pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             try:
@@ -55,12 +56,16 @@ class RedisFeed:
                 async with aclosing(_listen(pubsub)) as items:
                     # The subscription stands when the first PONG is there: what was said before may be missed.
                     first = await anext(items)
+                    is_away = False
                     yield Gap()
                     yield first
                     async for item in items:
                         yield item
             except GatewayError as error:
-                _log.info("feed interrupted", topic=topic, error=str(error))
+                # Told once per absence, not at every try.
+                if not is_away:
+                    _log.warning("feed interrupted", topic=topic, error=str(error))
+                is_away = True
             finally:
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
             yield Gap()

@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from support.redisserver import make_store, private_server, server_program
+from support.redisserver import cluster_server, make_store, private_server, server_program
 
 
-@pytest.fixture(scope="session", params=["embedded", "redis"])
+@pytest.fixture(scope="session", params=["embedded", "redis", "cluster"])
 def server_url(request):
     """A private server of each kind."""
     program = server_program(request.param)
@@ -13,7 +13,8 @@ def server_url(request):
         if os.environ.get("CI") == "true":
             pytest.fail("redis-server is not installed")
         pytest.skip("redis-server is not installed")
-    with private_server(program) as url:
+    start = cluster_server if request.param == "cluster" else private_server
+    with start(program) as url:
         yield url
 
 

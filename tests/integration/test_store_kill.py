@@ -18,6 +18,7 @@ from gateway.store import embedded as embedded_module
 from gateway.store.base import TableSpec
 from gateway.store.binary import find_server
 from gateway.store.embedded import EmbeddedStore
+from gateway.store.queue import run_worker
 from support.redisserver import debian_server, make_store
 
 PREFIX = "kill-test"
@@ -239,3 +240,24 @@ async def test_a_cancelled_start_leaves_nothing(tmp_path):
     started = time.monotonic()
     async with EmbeddedStore(tmp_path):
         assert time.monotonic() - started < 3
+
+
+async def test_a_worker_outlives_the_server(tmp_path):
+    """A worker that lost its server runs what it is woken for afterwards."""
+    ran = []
+
+    async def deliver(key):
+        ran.append(key)
+
+    async with EmbeddedStore(tmp_path) as server, make_store(server.url, prefix=PREFIX) as store:
+        queue = store.queue("jobs")
+        worker = asyncio.create_task(run_worker(queue, {"deliver": deliver}, concurrency=2))
+        await queue.wake("deliver", "before")
+        await until(lambda: ran)
+        os.kill(server.pid, signal.SIGKILL)
+        await queue.wake("deliver", "after")
+        await until(lambda: "after" in ran)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+    assert ran == ["before", "after"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+
+from redis import Redis
 
 from gateway.crypto.secrets import Sealer, fingerprint
 from gateway.store.binary import find_server
@@ -43,8 +46,29 @@ def debian_server() -> Path | None:
 
 
 def server_program(kind) -> Path | None:
-    """Return the program of one kind of server: `embedded` or `redis`."""
-    return find_server() if kind == "embedded" else debian_server()
+    """Return the program of one kind of server: `embedded`, `cluster` or `redis`."""
+    return debian_server() if kind == "redis" else find_server()
+
+
+# A server in cluster mode that serves all slots: it refuses any command or script over two slots.
+CLUSTER = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+ALL_SLOTS = (0, 16383)
+
+
+@contextmanager
+def cluster_server(binary: Path) -> Iterator[str]:
+    """Run a cluster of one server and give its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        # The servers of a cluster talk over a port of their own, also where there is only one.
+        bus = ("--bind", "127.0.0.1", "--cluster-port", str(free.getsockname()[1]))
+    with private_server(binary, *CLUSTER, *bus) as url, Redis.from_url(url) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", *ALL_SLOTS)
+        deadline = time.monotonic() + 10
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            assert time.monotonic() < deadline, "the cluster did not form"
+            time.sleep(0.02)
+        yield url
 
 
 @contextmanager
@@ -52,14 +76,14 @@ def private_server(binary: Path, *options: str) -> Iterator[str]:
     """Run a server on a unix socket and give its URL."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocm-test-", dir="/tmp")))
-        socket = folder / "s"
-        settings = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
+        path = folder / "s"
+        settings = ["--port", "0", "--unixsocket", str(path), "--dir", str(folder), "--save", ""]
         process = subprocess.Popen([binary, *settings, *options], stdout=subprocess.DEVNULL)
         stack.callback(process.wait)
         stack.callback(process.terminate)
         deadline = time.monotonic() + 10
-        while not socket.exists():
+        while not path.exists():
             assert process.poll() is None, "the server ended"
             assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.01)
-        yield f"unix://{socket}"
+        yield f"unix://{path}"
