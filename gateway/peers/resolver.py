@@ -20,12 +20,12 @@ from gateway.model.address import Host
 from gateway.model.peer import Discovery, Peer
 from gateway.peers.asking import Asking, Urgency, verification_deadline
 from gateway.peers.records import PeerRecords, seen
-from gateway.peers.statements import Statements
+from gateway.peers.statements import Statements, announces_signatures
 from gateway.peers.urls import MayContact
 
 log = get_logger(__name__)
 
-HTTP_SIG = "http-sig"
+__all__ = ["PeerResolver", "ResolverRules", "announces_signatures", "has_key_set"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +48,6 @@ class ResolverRules:
 def has_key_set(peer: Peer) -> bool:
     """Tell whether a usable JWK set of the peer was fetched (it is kept only if it is usable)."""
     return peer.jwks is not None
-
-
-def announces_signatures(peer: Peer) -> bool:
-    """Tell whether the peer's document says that it signs (SIG-1)."""
-    return peer.discovery is not None and HTTP_SIG in peer.discovery.capabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

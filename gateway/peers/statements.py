@@ -115,6 +115,11 @@ class Statements:
             return ""
 
 
+def announces_signatures(peer: Peer) -> bool:
+    """Tell whether the peer's document says that it signs, or that we have to (SIG-1)."""
+    document = peer.discovery
+    return document is not None and ("http-sig" in document.capabilities or "must-use-http-sig" in document.criteria)
+
+
 def _promises_keys(peer: Peer) -> bool:
-    is_signer = peer.has_signed_to_us or peer.we_signed_to
-    return is_signer or (peer.discovery is not None and "http-sig" in peer.discovery.capabilities)
+    return peer.has_signed_to_us or peer.we_signed_to or announces_signatures(peer)

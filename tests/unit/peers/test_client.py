@@ -92,6 +92,14 @@ async def test_announcement_alone_makes_us_sign(rig, peer):
     assert peer.at(SHARES)[0].signature
 
 
+@pytest.mark.req("SIG-1")
+async def test_demand_alone_makes_us_sign(rig, silent_peer):
+    """A peer that demands signatures gets them although it has no keys itself."""
+    silent_peer.discovery["criteria"] = ["must-use-http-sig"]
+    await rig.client.post_json(silent_peer.host, "shares", DOCUMENT)
+    assert silent_peer.at(SHARES)[0].signature
+
+
 @pytest.mark.req("SIG-9")
 async def test_once_signed_always_signed(rig, peer):
     """A peer to which we have signed gets signed messages even when its keys and promises are gone."""
@@ -103,6 +111,23 @@ async def test_once_signed_always_signed(rig, peer):
     await rig.resolver.discover(peer.host, max_age=1)
     await rig.client.post_json(peer.host, "notifications", {})
     assert peer.at("/ocm/notifications")[0].signature
+
+
+@pytest.mark.req("SIG-9")
+async def test_signing_needs_no_keys_of_a_peer_that_knows_ours(rig, peer):
+    """A peer to which we have signed gets signed messages although its own keys cannot be had for days."""
+    peer.discovery |= UNSIGNED
+    await rig.client.post_json(peer.host, "shares", DOCUMENT)
+    peer.replies["/.well-known/jwks.json"] = Reply(503)
+    rig.clock.pass_by(3 * 86_400)
+    await rig.client.post_json(peer.host, "shares", DOCUMENT)
+    assert peer.at(SHARES)[1].signature
+
+
+async def test_connections_are_not_kept(rig, peer):
+    """A message never goes out on an old connection, which the peer may be closing just now."""
+    await rig.client.post_json(peer.host, "shares", DOCUMENT)
+    assert peer.at(SHARES)[0].headers["Connection"] == "close"
 
 
 @pytest.mark.req("SIG-9")

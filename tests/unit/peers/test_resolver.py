@@ -139,9 +139,10 @@ async def test_lists_come_before_any_request(rig, peer, ask):
 @pytest.mark.req("DISC-8")
 async def test_lists_hold_for_cached_documents_too(rig, peer):
     """A host that is denied later is refused although its document is known."""
-    await rig.resolver.discover(peer.host)
+    await rig.resolver.key(peer.host, peer.key_id)
     rig.lists.denied[peer.host] = DENIED
     assert await refusal(rig.resolver.discover(peer.host)) is DENIED
+    assert await refusal(rig.resolver.key(peer.host, peer.key_id)) is DENIED
 
 
 @pytest.mark.req("DISC-8")
@@ -210,9 +211,10 @@ async def test_unknown_key_id_asks_again_once_in_a_while(rig, peer):
     await rig.resolver.key(peer.host, peer.key_id)
     peer.new_key("key2")
     for number in range(5):
+        rig.clock.pass_by(10)
         assert await rig.resolver.key(peer.host, f"{peer.url}/ocm#forged{number}") is None
-    assert len(peer.at("/jwks")) == 1
-    rig.clock.pass_by(61)
+    assert len(peer.at("/jwks")) == documents(peer) == 1
+    rig.clock.pass_by(11)
     assert await rig.resolver.key(peer.host, peer.key_id)
     assert await rig.resolver.key(peer.host, f"{peer.url}/ocm#forged") is None
     assert len(peer.at("/jwks")) == 2
@@ -306,6 +308,17 @@ async def test_peer_without_keys_is_asked_once(rig, peer, reply):
     for _ in range(3):
         assert not has_key_set(await rig.resolver.with_keys(peer.host))
     assert len(peer.at("/.well-known/jwks.json")) == 1
+
+
+@pytest.mark.req("SIG-9")
+@pytest.mark.parametrize("has_signed", [False, True])
+async def test_outage_at_the_usual_place(rig, peer, has_signed):
+    """A signer whose keys cannot be had just now is not taken for a peer without keys."""
+    peer.discovery |= {"jwksUri": "", "capabilities": [] if has_signed else ["http-sig"]}
+    peer.replies["/.well-known/jwks.json"] = Reply(503)
+    if has_signed:
+        await rig.records.mark_signed(peer.host)
+    assert (await refusal(rig.resolver.with_keys(peer.host))).kind is Kind.UNAVAILABLE
 
 
 async def test_keys_announced_later_are_asked_for_at_once(rig, peer):
