@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import ClientError, HttpVersion11, web
 
 from gateway.backends.base import ResponseSink
-from gateway.errors import GatewayError, Kind
+from gateway.errors import GatewayError
 from gateway.log import get_logger
 from gateway.web.head import ClientGone, Headers, RequestHead
 
@@ -32,14 +32,12 @@ def head_of(request: web.Request) -> RequestHead:
     return RequestHead(request.method, request.raw_path, Headers(fields), request.remote or "")
 
 
-async def admit_later(request: web.Request) -> None:
-    """Be the `expect_handler` of a route whose door decides when the body may come.
-
-    Raises:
-        GatewayError: 417 for an expectation that is none.
-    """
-    if request.version >= HttpVersion11 and not is_waiting(request):
-        raise GatewayError(Kind.INVALID, "This Expect is not known.", code="expectation-failed")
+async def admit_later(request: web.Request) -> web.StreamResponse | None:
+    """Be the `expect_handler` of a route whose door decides when the body may come; refuse other expectations."""
+    if request.version < HttpVersion11 or is_waiting(request):
+        return None
+    # This runs before all middlewares, so an error raised here would be a 500.
+    return web.Response(status=417, text="This expectation is not known.\n")
 
 
 def is_waiting(request: web.Request) -> bool:

@@ -37,6 +37,7 @@ async def proppatch(call: DavCall) -> None:
     changes = davxml.parse_proppatch(await read_body(call.body, max_bytes=davxml.XML_MAX_BYTES))
     entry = await call.share.stat(call.path)
     await call.check_conditions(entry)
+    await call.check_unlocked()
     refused = [change for change in changes if not _is_possible(call, change)]
     if not refused:
         await _set_time(call, changes)

@@ -103,6 +103,20 @@ class DavCall:
         if not await davif.holds(self.lists, self._state_of):
             raise conditions.failed()
 
+    async def check_unlocked(self) -> None:
+        """Let a change pass only if the lock on the resource, if there is one, was named by its token.
+
+        The storage asks the same of every verb it has; this is for changes that reach it late or not at all.
+
+        Raises:
+            GatewayError: `LOCKED`.
+        """
+        if self.share.locks is None:
+            return
+        tokens = {lock.token for lock in await self.share.locks.discover(self.path)}
+        if tokens and not tokens - {""} & davif.presented_tokens(self.lists):
+            raise GatewayError(Kind.LOCKED, "This is locked.", code="lock-token-submitted")
+
     async def _state_of(self, resource: str | None) -> davif.State:
         path = self.path
         if resource is not None:

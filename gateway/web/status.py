@@ -24,7 +24,7 @@ _OF_KIND = {
 }
 UNSUPPORTED_BODY = "unsupported-body"
 # Meanings that only HTTP tells apart from their kind.
-_OF_CODE = {UNSUPPORTED_BODY: 415, "expectation-failed": 417}
+_OF_CODE = {UNSUPPORTED_BODY: 415}
 
 
 def http_status(error: GatewayError) -> int:
