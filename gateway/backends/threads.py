@@ -76,7 +76,7 @@ class Threads:
         """Return what `call` returns; it has ended when this returns, raises or is cancelled.
 
         Raises:
-            GatewayError: for every `OSError`, and for names that the file system cannot spell.
+            GatewayError: for every `OSError`.
         """
         future = asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
         try:
@@ -86,8 +86,6 @@ class Threads:
             raise
         except OSError as error:
             raise told(error) from error
-        except UnicodeEncodeError as error:
-            raise GatewayError(Kind.INVALID, "The storage cannot hold this name.") from error
 
     async def run_stoppable(self, call: Callable[[Stop], T]) -> T:
         """Do as `run`, and ask `call` to stop when the caller is cancelled."""
