@@ -7,7 +7,7 @@ that ends early is an error. HTTP itself is in `webdav_http`, the reading of ans
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -35,6 +35,9 @@ from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath,
 
 _MULTI_STATUS = 207
 _CREATED = 201
+# A 207 to what has one outcome, or a 202 that promises to do it later, is no success that can be told on.
+_SUCCESS = frozenset({200, 201, 204})
+_BAD_REQUEST = 400
 _NOT_FOUND = 404
 _NOT_ALLOWED = 405
 _CONFLICT = 409
@@ -84,14 +87,7 @@ class WebdavBackend:
 
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""
-        try:
-            return entry_of(path, await self._describe(path, ENTRY_REQUEST))
-        except GatewayError as error:
-            # mod_dav answers 400 where something above the path is a file.
-            if error.kind is not Kind.INVALID or path.is_root:
-                raise
-            above = await self.find(path.parent)
-            raise (error if above and above.is_folder else storage_error(_NOT_FOUND)) from error
+        return entry_of(path, await self._describe(path, ENTRY_REQUEST))
 
     async def list(self, path: ResourcePath) -> AsyncIterator[Entry]:
         """Yield the members of a folder as they come."""
@@ -146,7 +142,7 @@ class WebdavBackend:
         async with self.upstream.exchange("PUT", self.place.url(path), headers, body) as answer:
             if answer.status == _NOT_ALLOWED:
                 raise storage_error(_CONFLICT)
-            _expect_success(answer)
+            await self._expect(answer, path, missing=_CONFLICT)
             created = answer.status == _CREATED
         return Written(entry=await self.stat(path), created=created)
 
@@ -155,14 +151,14 @@ class WebdavBackend:
         async with self.upstream.exchange("MKCOL", self.place.url(path, is_folder=True)) as answer:
             if answer.status in _DOUBTFUL and await self.find(path):
                 raise storage_error(_NOT_ALLOWED)
-            _expect_success(answer)
+            await self._expect(answer, path, missing=_CONFLICT)
 
     async def delete(self, path: ResourcePath) -> None:
         """Remove a file, or a folder with all that is in it."""
         if path.is_root:
             raise GatewayError(Kind.FORBIDDEN, "The root itself cannot be removed.")
         async with self.upstream.exchange("DELETE", self.place.url(path)) as answer:
-            failures = await self._failures(answer)
+            failures = await self._failures(answer, path)
         if failures:
             raise failures[0][1]
 
@@ -182,7 +178,7 @@ class WebdavBackend:
         """
         body = ready_body(time_request(formatdate(modified, usegmt=True)))
         async with self.upstream.exchange("PROPPATCH", self.place.url(path), _XML, body) as answer:
-            _expect_multi_status(answer)
+            await self._expect(answer, path, (_MULTI_STATUS,))
             async for described in read_answer(answer.chunks(), max_responses=_FEW):
                 if described.refused or described.status:
                     raise GatewayError(Kind.NOT_IMPLEMENTED, "The storage does not set times.")
@@ -193,7 +189,7 @@ class WebdavBackend:
 
     async def _describe(self, path: ResourcePath, request: bytes) -> Described:
         async with self._propfind(path, request, depth="0") as answer:
-            _expect_multi_status(answer)
+            await self._expect(answer, path, (_MULTI_STATUS,))
             here = Place(str(answer.url))
             async for described in read_answer(answer.chunks(), max_responses=_FEW):
                 found = here.path(described.href)
@@ -247,14 +243,16 @@ class WebdavBackend:
                 # mod_dav wants the slash behind a folder that is to be replaced, and does not say where it moved.
                 if answer.status == _MOVED:
                     continue
-                failures = await self._failures(answer)
+                failures = await self._failures(answer, source)
                 return Outcome(created=answer.status == _CREATED, failures=failures)
         raise nonsense("redirect without a location")
 
     async def why_not_there(self, target: ResourcePath, error: GatewayError) -> GatewayError:
         """Return the error that a failed COPY or MOVE really means: some servers answer 500 if a folder is missing."""
-        if error.kind is Kind.UNAVAILABLE and not target.is_root and await self.find(target.parent) is None:
-            return storage_error(_CONFLICT)
+        if error.kind in (Kind.UNAVAILABLE, Kind.INVALID) and not target.is_root:
+            above = await self.find(target.parent)
+            if above is None or not above.is_folder:
+                return storage_error(_CONFLICT)
         return error
 
     async def find(self, path: ResourcePath) -> Entry | None:
@@ -266,9 +264,22 @@ class WebdavBackend:
                 raise
             return None
 
-    async def _failures(self, answer: Answer) -> tuple[tuple[ResourcePath, GatewayError], ...]:
+    async def _expect(
+        self, answer: Answer, path: ResourcePath, statuses: Container[int] = _SUCCESS, *, missing: int = _NOT_FOUND
+    ) -> None:
+        """Raise unless the answer has one of `statuses`; `missing` is what it means if the path lies below a file."""
+        if answer.status in statuses:
+            return
+        # mod_dav answers 400 where something above the path is a file.
+        if answer.status == _BAD_REQUEST and not path.is_root:
+            above = await self.find(path.parent)
+            if above is None or not above.is_folder:
+                raise storage_error(missing)
+        raise storage_error(answer.status, answer.headers)
+
+    async def _failures(self, answer: Answer, asked: ResourcePath) -> tuple[tuple[ResourcePath, GatewayError], ...]:
         if answer.status != _MULTI_STATUS:
-            _expect_success(answer)
+            await self._expect(answer, asked)
             return ()
         failures = []
         async for described in read_answer(answer.chunks()):
@@ -282,17 +293,6 @@ def _range_header(span: Span, entry: Entry) -> dict[str, str]:
     if span == Span(0, entry.size) or span.length is None:
         return {"Range": f"bytes={span.start}-"} if span.start else {}
     return {"Range": f"bytes={span.start}-{span.start + span.length - 1}"}
-
-
-def _expect_success(answer: Answer) -> None:
-    # A 207 to what has one outcome, or a 202 that promises to do it later, is no success that can be told on.
-    if answer.status not in (200, 201, 204):
-        raise storage_error(answer.status, answer.headers)
-
-
-def _expect_multi_status(answer: Answer) -> None:
-    if answer.status != _MULTI_STATUS:
-        raise storage_error(answer.status, answer.headers)
 
 
 def _expect_folder(entry: Entry) -> None:

@@ -1,0 +1,149 @@
+"""A WebDAV server as a `Backend`: the contract, over two real servers that were written quite differently."""
+
+import asyncio
+import uuid
+
+import aiohttp
+import pytest
+
+pytest.register_assert_rewrite("contract.backend_suite")
+
+from contract.backend_suite import BackendSuite, at, get, names, put, refusal  # noqa: E402 - its assertions are rewritten first
+
+from gateway.backends.probe import probe  # noqa: E402 - as above
+from gateway.backends.webdav import WebdavBackend, WebdavTraits  # noqa: E402 - as above
+from gateway.errors import GatewayError, Kind  # noqa: E402 - as above
+from support.apache import apache  # noqa: E402 - as above
+from support.wsgi import wsgidav  # noqa: E402 - as above
+
+
+@pytest.fixture(scope="module")
+def mod_dav():
+    """A running Apache."""
+    with apache() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def python_dav():
+    """A running wsgidav."""
+    with wsgidav() as server:
+        yield server
+
+
+@pytest.fixture
+async def session():
+    """A client session."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
+
+
+def backend_on(server, session, **options):
+    """A backend on an empty folder of the server."""
+
+    async def authorize():
+        return server.basic()
+
+    return WebdavBackend(session, server.fresh(uuid.uuid4().hex), authorize, **options)
+
+
+class TestModDav(BackendSuite):
+    """Apache mod_dav: writes through a temporary file, sets no times."""
+
+    @pytest.fixture
+    def backend(self, mod_dav, session):
+        """An empty folder of the Apache."""
+        return backend_on(mod_dav, session)
+
+    async def test_of_two_creators_one_wins(self, backend):
+        """mod_dav checks conditions before it takes the body, so several creators may win; one content stays."""
+        await asyncio.gather(
+            *(put(backend, "a", bytes([65 + n]), if_none_match="*") for n in range(8)), return_exceptions=True
+        )
+        assert await get(backend, "a") in [bytes([65 + n]) for n in range(8)]
+
+    async def test_the_time_can_be_set(self, backend):
+        """A storage that sets no times says so."""
+        await put(backend, "a")
+        assert await refusal(backend.set_time(at("a"), 1)) is Kind.NOT_IMPLEMENTED
+
+    async def test_the_probe_tells_what_it_can(self, backend):
+        """Everything the relay needs is found, and the scratch folder is gone again."""
+        found = await probe(backend, at("scratch"))
+        assert found.locks
+        assert found.conditions
+        assert found.overwrite_respected
+        assert found.encoded_names
+        assert found.ranges
+        assert found.etags
+        assert found.atomic
+        assert await names(backend) == []
+
+
+class TestModDavWithoutTraits(TestModDav):
+    """The same, with conditions and `Overwrite` checked by us."""
+
+    @pytest.fixture
+    def backend(self, mod_dav, session):
+        """An empty folder of an Apache that we do not trust with conditions."""
+        return backend_on(mod_dav, session, traits=WebdavTraits(has_conditions=False, has_overwrite=False))
+
+
+class TestWsgidav(BackendSuite):
+    """wsgidav: writes in place, ignores `If-Match: *`, copies members always; its tags know only size and second."""
+
+    keeps_old_content = False
+    writes_are_atomic = False
+
+    @pytest.fixture
+    def backend(self, python_dav, session):
+        """An empty folder of the wsgidav, with what the probe found out about it."""
+        return backend_on(python_dav, session, traits=WebdavTraits(has_conditions=False))
+
+    async def test_writing_again_replaces(self, backend):
+        """A second write of another size replaces the content, says so, and changes the tag."""
+        old = (await put(backend, "a", b"one")).entry
+        written = await put(backend, "a", b"three")
+        assert not written.created
+        assert await get(backend, "a") == b"three"
+        assert written.entry.etag != old.etag
+
+    async def test_a_condition_on_writing(self, backend):
+        """Conditions are obeyed although the storage ignores some of them."""
+        assert await refusal(put(backend, "a", b"new", if_match="*")) is Kind.PRECONDITION_FAILED
+        etag = (await put(backend, "a", b"one", if_none_match="*")).entry.etag
+        assert await refusal(put(backend, "a", b"new", if_none_match="*")) is Kind.PRECONDITION_FAILED
+        assert await refusal(put(backend, "a", b"new", if_match='"x"')) is Kind.PRECONDITION_FAILED
+        assert await refusal(put(backend, "a", b"new", if_none_match=etag)) is Kind.PRECONDITION_FAILED
+        await put(backend, "a", b"other", if_match=etag)
+        assert await refusal(put(backend, "a", b"new", if_match=etag)) is Kind.PRECONDITION_FAILED
+        assert await get(backend, "a") == b"other"
+
+    async def test_copying_a_folder(self, backend):
+        """A folder is copied with its members."""
+        await backend.mkdir(at("f"))
+        await put(backend, "f/a", b"text")
+        assert (await backend.copy(at("f"), at("g"), overwrite=False)).created
+        assert await get(backend, "g/a") == b"text"
+
+    async def test_an_open_file_stays_the_same(self, backend):
+        """A file that is cut under its reader is an error, never a short file that looks whole."""
+        await put(backend, "a", b"o" * 20_000_000)
+        async with backend.open(at("a")) as content:
+            first = await anext(content.chunks)
+            await put(backend, "a", b"n")
+            with pytest.raises(GatewayError) as caught:
+                assert not [chunk async for chunk in content.chunks if chunk is first]
+        assert caught.value.kind is Kind.UNAVAILABLE
+
+    async def test_the_probe_tells_what_it_can(self, backend):
+        """A storage that writes in place and ignores conditions is found out."""
+        found = await probe(backend, at("scratch"))
+        assert found.locks
+        assert found.overwrite_respected
+        assert not found.encoded_names  # it cuts a Destination at `;` and `?`, escaped or not
+        assert found.ranges
+        assert not found.conditions
+        assert not found.etags
+        assert not found.atomic
+        assert await names(backend) == []
