@@ -108,7 +108,27 @@ class PeerResolver:
                 return peer
             raise
 
-    async def key(self, host: Host, kid: str, *, deadline: float | None = None) -> Mapping[str, object] | None:
+    async def recall(self, host: Host, *, deadline: float | None = None) -> Peer | None:
+        """Return what is known of a host that an unsigned message claims to come from, or None if it has no OCM.
+
+        A host that we do not know, or not freshly, is asked: only its document and keys tell whether it would have
+        had to sign (SIG-3). If it cannot be asked and nothing is known, the message has to wait.
+
+        Raises:
+            GatewayError: `FORBIDDEN` if we may not contact the host, `UNAVAILABLE` if it cannot be reached now.
+        """
+        try:
+            return await self.with_keys(host, deadline=verification_deadline() if deadline is None else deadline)
+        except GatewayError as error:
+            if error.kind is Kind.NOT_FOUND:
+                return await self.records.get(host)
+            raise
+
+    async def heard_from(self, host: Host) -> None:
+        """Note a valid signature of `host`: it is alive, and from now on unsigned messages from it are refused."""
+        await self.records.mark_signed(host)
+
+    async def key(self, host: Host, kid: str, *, deadline: float | None = None) -> dict[str, object] | None:
         """Return the public key with the id `kid` of `host` as a JWK, or None if that host has no such key.
 
         Args:
@@ -123,15 +143,16 @@ class PeerResolver:
         peer = await self.records.get(host)
         known = self._last_keys(peer)
         if peer and kid in known and peer.keys_at >= self.now() - self.rules.keys_seconds:
-            return known[kid]
+            return dict(known[kid])
         try:
             fresh = await self._ask_for_key(host, kid, known, verification_deadline() if deadline is None else deadline)
         except GatewayError as error:
             if error.kind is Kind.UNAVAILABLE and kid in known:
                 log.warning("using the last good key", peer=host, key=kid, reason=str(error))
-                return known[kid]
+                return dict(known[kid])
             raise
-        return self._last_keys(fresh).get(kid)
+        found = self._last_keys(fresh).get(kid)
+        return dict(found) if found else None
 
     async def _ask_for_key(self, host: Host, kid: str, known: Mapping[str, object], deadline: float) -> Peer:
         # A new key may stand at a new place: for its sake the document is asked for again, too.

@@ -346,3 +346,28 @@ async def test_many_bad_hosts_leave_no_records(rig):
     for number in range(1, 6):
         await refusal(rig.resolver.discover(Host(f"localhost:{number}")))
     assert not rig.table.records
+
+
+@pytest.mark.req("SIG-3")
+async def test_unsigned_claim_makes_us_look(rig, peer):
+    """Whether a host that we have never met would have had to sign is asked of that host, once."""
+    for _ in range(2):
+        record = await rig.resolver.recall(peer.host)
+        assert has_key_set(record)
+        assert announces_signatures(record)
+    assert (documents(peer), len(peer.at("/jwks"))) == (1, 1)
+
+
+@pytest.mark.req("SIG-3")
+async def test_unsigned_claim_of_an_unreachable_host_waits(rig, peer):
+    """If nobody can tell whether a host would have had to sign, the message has to wait."""
+    peer.replies |= {WELL_KNOWN: Reply(503), OLD: Reply(503)}
+    assert (await refusal(rig.resolver.recall(peer.host))).kind is Kind.UNAVAILABLE
+
+
+async def test_unsigned_claim_of_a_host_without_ocm(rig, peer):
+    """Of a host without OCM we know what we have noted ourselves, which may be nothing."""
+    peer.replies |= {WELL_KNOWN: Reply(404), OLD: Reply(404)}
+    assert await rig.resolver.recall(peer.host) is None
+    await rig.resolver.heard_from(peer.host)
+    assert (await rig.resolver.recall(peer.host)).has_signed_to_us
