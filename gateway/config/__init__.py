@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gateway.config.checks import check
 from gateway.config.load import ConfigError, load
-from gateway.config.reference import reference_table, reference_yaml
+from gateway.config.reference import reference_schema, reference_table, reference_yaml
 from gateway.config.sections import (
     Config,
     Criteria,
@@ -53,6 +53,7 @@ __all__ = [
     "View",
     "check",
     "load",
+    "reference_schema",
     "reference_table",
     "reference_yaml",
 ]

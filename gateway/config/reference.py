@@ -57,10 +57,35 @@ def reference_yaml() -> str:
 
 def reference_table() -> str:
     """Return the options' page: one table for each section."""
-    lines = [_TABLE_HEAD, "## General", *_rows(lambda path: "." not in path)]
+    lines = [_TABLE_HEAD, "## General", *_rows(_top())]
     for section, meaning in sections().items():
-        lines += ["", f"## {section}", "", meaning, *_rows(lambda path, of=section: path.startswith(f"{of}."))]
+        inside = [option for option in options().values() if option.path.startswith(f"{section}.")]
+        lines += ["", f"## {section}", "", meaning, *_rows(inside)]
     return "\n".join(lines) + "\n"
+
+
+def reference_schema() -> dict[str, object]:
+    """Return the JSON schema of the names of all options, for the chart; what values may be, `load` says."""
+    tree: dict[str, object] = {option.path: _described(option.path) for option in _top()}
+    for section, meaning in sections().items():
+        inner = [path.partition(".")[2] for path in options() if path.startswith(f"{section}.")]
+        inner += [f"{name}_file" for name in inner if options()[f"{section}.{name}"].is_secret]
+        names = {name: _described(f"{section}.{name}") for name in inner}
+        tree[section] = _object(names) | {"description": meaning}
+    return _object(tree)
+
+
+def _object(properties: dict[str, object]) -> dict[str, object]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _described(path: str) -> object:
+    option = options().get(path) or options()[path.removesuffix("_file")]
+    return {"description": option.help}
+
+
+def _top() -> list[Option]:
+    return [option for option in options().values() if "." not in option.path]
 
 
 def _yaml_lines(option: Option, indent: str) -> Iterator[str]:
@@ -78,10 +103,9 @@ def _quoted(text: str) -> str:
     return f'"{text}"' if "{" in text or "::" in text else text
 
 
-def _rows(is_shown: object) -> Iterator[str]:
+def _rows(shown: list[Option]) -> Iterator[str]:
     yield from ("", "| option | value | default | meaning |", "|---|---|---|---|")
-    for option in options().values():
-        if callable(is_shown) and is_shown(option.path):
-            default = "required" if option.is_required else f"`{option.default}`" if option.default else ""
-            unit = option.unit.replace("|", "\\|")
-            yield f"| `{option.path}` | {unit} | {default} | {option.help} |"
+    for option in shown:
+        default = "required" if option.is_required else f"`{option.default}`" if option.default else ""
+        unit = option.unit.replace("|", "\\|")
+        yield f"| `{option.path}` | {unit} | {default} | {option.help} |"
