@@ -410,6 +410,36 @@ async def test_conditional_get(client):
     assert (other.status, same.status) == (412, 200)
 
 
+@pytest.mark.parametrize("field", ["If_Match", "If_Range"])
+async def test_condition_binds_the_file_that_is_opened(client, field):
+    """If the file is replaced between the check and the opening, no byte of the new one passes for the old."""
+    etag = (await client("HEAD", "hello.txt")).headers["ETag"]
+    client.served.wrap(Replaced)
+
+    answer = await client("GET", "hello.txt", Range="bytes=0-4", **{field: etag})
+
+    assert answer.status == 412
+
+
+class Replaced:
+    """A storage whose file is replaced right after somebody looked at it."""
+
+    def __init__(self, backend):
+        self._backend = backend
+
+    def __getattr__(self, name):
+        return getattr(self._backend, name)
+
+    async def stat(self, path):
+        entry = await self._backend.stat(path)
+
+        async def pieces():
+            yield b"other words"
+
+        await self._backend.write(path, pieces())
+        return entry
+
+
 async def test_folder_has_a_small_page(client):
     """A browser at a folder sees links, and names cannot inject anything."""
     (client.served.folder / "sub" / "<b>").mkdir()
@@ -835,9 +865,10 @@ async def test_properties_of_a_locked_file_cannot_be_set_by_others(client):
     body = proppatch(("DAV:", "lastmodified", "1500000000"))
 
     stranger = await client("PROPPATCH", "hello.txt", body=body)
+    other = await client("PROPPATCH", "hello.txt", body=proppatch(("urn:x", "colour", "blue")))
     owner = await client("PROPPATCH", "hello.txt", body=body, If=f"({token})")
 
-    assert (stranger.status, owner.status) == (423, 207)
+    assert (stranger.status, other.status, owner.status) == (423, 423, 207)
 
 
 async def test_if_may_name_another_resource(client):

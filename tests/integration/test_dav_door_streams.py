@@ -222,7 +222,9 @@ class _Opened:
 
     async def __aenter__(self):
         content = await self._opened.__aenter__()
-        return Content(entry=content.entry, span=content.span, chunks=self._slow.chunks(content))
+        # Held here, so that only its reader closes it and not the garbage collection.
+        self._slow.stream = self._slow.chunks(content)
+        return Content(entry=content.entry, span=content.span, chunks=self._slow.stream)
 
     async def __aexit__(self, *error):
         return await self._opened.__aexit__(*error)
