@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from gateway.errors import GatewayError, Kind
 from gateway.model.peer import Discovery
 from gateway.model.share import WebdavOffer
+
+_VISIBLE = re.compile(r"[!-~]*")
+
+
+def check_uri(uri: str) -> None:
+    """Do nothing if `uri`, absolute or relative, is one that we would use.
+
+    Raises:
+        GatewayError: `INVALID` if it is not percent-encoded, has a query or fragment, or is absolute with another
+            scheme than http(s), without a host or with user information.
+    """
+    if not _VISIBLE.fullmatch(uri) or "?" in uri or "#" in uri or "\\" in uri:
+        raise _unusable()
+    if "://" in uri:
+        _check_absolute(uri)
 
 
 def webdav_url(offer: WebdavOffer, discovery: Discovery, resource_type: str) -> str:
@@ -16,13 +32,11 @@ def webdav_url(offer: WebdavOffer, discovery: Discovery, resource_type: str) -> 
     with a leading slash it is a path on that host (`dialects.md` 11). An empty one means the discovered path itself.
 
     Raises:
-        GatewayError: `INVALID` if the URL has user information, a query or another scheme, or if the sender's
-            discovery offers no WebDAV path where one is needed.
+        GatewayError: `INVALID` if the URL is none that we would use, or if the sender's discovery offers no WebDAV
+            path where one is needed.
     """
     url = offer.uri if "://" in offer.uri else _from_discovery(offer.uri, discovery, resource_type)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
-        raise GatewayError(Kind.INVALID, "The sender's share has an address that cannot be used.")
+    check_uri(url)
     return url
 
 
@@ -36,3 +50,16 @@ def _from_discovery(uri: str, discovery: Discovery, resource_type: str) -> str:
         raise GatewayError(Kind.INVALID, "The sender offers no WebDAV access.")
     base = path if "://" in path else f"{origin}/{path.strip('/')}"
     return f"{base.rstrip('/')}/{uri}"
+
+
+def _check_absolute(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _unusable() from error
+    if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
+        raise _unusable()
+
+
+def _unusable() -> GatewayError:
+    return GatewayError(Kind.INVALID, "The sender's share has an address that cannot be used.")

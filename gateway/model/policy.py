@@ -1,0 +1,206 @@
+"""Who may do what: every rule that decides on a stranger, as a pure function (DESIGN 6 to 8; SIG-3, SIG-7, SHARE-6).
+
+Facts go in, `Allow` or `Deny` comes out; nothing here asks the store or the network. A `Deny` is false and carries
+what the stranger may be told. What discovery advertises as our criteria comes from the same `PeerRules` that are
+enforced here, so the two cannot part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.errors import GatewayError, Kind
+from gateway.model.address import Host, OcmAddress, parse_address
+from gateway.model.peer import AnyPeer, Discovery, Peer, VerifiedPeer
+from gateway.model.share import Permission, Requirement
+
+SIGNATURE_MISSING = "signature-missing"
+EXCHANGE_TOKEN = "exchange-token"  # noqa: S105 - the draft's word, not a secret
+ENFORCE_MFA = "enforce-mfa"
+HTTP_SIG = "http-sig"
+
+# What each WebDAV method needs; a method that is not here is not known to any door (DESIGN 6).
+PERMISSION_OF_METHOD: Mapping[str, Permission] = {
+    "OPTIONS": Permission.READ,
+    "GET": Permission.READ,
+    "HEAD": Permission.READ,
+    "PROPFIND": Permission.READ,
+    "PUT": Permission.WRITE,
+    "DELETE": Permission.WRITE,
+    "MKCOL": Permission.WRITE,
+    "MOVE": Permission.WRITE,
+    "COPY": Permission.WRITE,
+    "PROPPATCH": Permission.WRITE,
+    "LOCK": Permission.WRITE,
+    "UNLOCK": Permission.WRITE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Go ahead."""
+
+    def __bool__(self) -> Literal[True]:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """No, and why: the meaning, a sentence fit for strangers, and a word for machines (by default the kind's own)."""
+
+    kind: Kind
+    public: str
+    code: str = ""
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def error(self) -> GatewayError:
+        """Return the refusal as an error to raise."""
+        return GatewayError(self.kind, self.public, code=self.code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRules:
+    """What the operator demands of peers.
+
+    `allow` and `deny` hold hosts in normal form and patterns such as `*.example.org`, which mean every host below that
+    name but not the name itself. `deny` goes before `allow`, however exact either is; an empty `allow` means everybody.
+    In `deny` a host without a port is denied on every port; in `allow` it is the host on the default port.
+    """
+
+    must_sign: bool = False
+    must_exchange_token: bool = False
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+    @property
+    def criteria(self) -> frozenset[str]:
+        """The rules in the words of discovery (DISC-5)."""
+        words = {
+            "must-use-http-sig": self.must_sign,
+            "must-exchange-token": self.must_exchange_token,
+            "allowlist": bool(self.allow),
+            "denylist": bool(self.deny),
+        }
+        return frozenset(word for word, is_so in words.items() if is_so)
+
+
+def may_contact(host: Host, rules: PeerRules) -> Allow | Deny:
+    """Decide whether we speak with `host` at all, before anything is fetched from it (DISC-8)."""
+    spellings = (host, _without_port(host))
+    if any(_matches(spelling, pattern) for pattern in rules.deny for spelling in spellings):
+        return Deny(Kind.FORBIDDEN, f"{host} is not allowed here.", code="peer-denied")
+    if rules.allow and not any(_matches(host, pattern) for pattern in rules.allow):
+        return Deny(Kind.FORBIDDEN, f"{host} is not among the servers allowed here.", code="peer-not-allowed")
+    return Allow()
+
+
+def may_accept_unsigned(peer: Peer | None, rules: PeerRules) -> Allow | Deny:
+    """Decide whether an unsigned message of this peer is heard (SIG-3).
+
+    Args:
+        peer: what we know of it, or None if we have never met. A draft-cavage key alone demands no signature.
+    """
+    if rules.must_sign:
+        return Deny(Kind.UNAUTHENTICATED, "Messages have to be signed here.", code=SIGNATURE_MISSING)
+    if peer is None:
+        return Allow()
+    if peer.has_signed_to_us:
+        public = f"{peer.host} has signed before, so its messages have to be signed."
+        return Deny(Kind.UNAUTHENTICATED, public, code=SIGNATURE_MISSING)
+    if peer.jwks is not None and peer.discovery is not None and HTTP_SIG in peer.discovery.capabilities:
+        public = f"{peer.host} publishes keys for signatures, so its messages have to be signed."
+        return Deny(Kind.UNAUTHENTICATED, public, code=SIGNATURE_MISSING)
+    return Allow()
+
+
+def may_receive_share(peer: AnyPeer, owner: OcmAddress, sender: OcmAddress, rules: PeerRules) -> Allow | Deny:
+    """Decide whether a share of this owner and sender may come from this peer (SIG-7, SHARE-8).
+
+    Whether an unsigned peer had to sign is decided by `may_accept_unsigned`, which knows its record.
+    """
+    if owner.host != sender.host:
+        return Deny(Kind.FORBIDDEN, "Owner and sender of a share have to be at one server.", code="foreign-owner")
+    if isinstance(peer, VerifiedPeer):
+        if peer.host != owner.host:
+            return Deny(Kind.FORBIDDEN, f"{peer.host} cannot share for {owner.host}.", code="foreign-signer")
+    elif rules.must_sign:
+        return Deny(Kind.UNAUTHENTICATED, "Messages have to be signed here.", code=SIGNATURE_MISSING)
+    elif peer.claimed_host != owner.host:
+        return Deny(Kind.UNAUTHENTICATED, "This share does not say which server it comes from.", code="no-sender")
+    return may_contact(owner.host, rules)
+
+
+def plan_requirements(
+    discovery: Discovery, *, must_exchange_token: bool, must_use_mfa: bool = False
+) -> frozenset[Requirement] | Deny:
+    """Return what a new share has to require of its recipient's server, or why that server cannot have it (SHARE-6).
+
+    Args:
+        must_exchange_token, must_use_mfa: what we demand; the server's own criteria are added to it.
+    """
+    # A server that demands the exchange can do it, whether or not it says so.
+    can_exchange = _EXCHANGE_CRITERION in discovery.criteria or EXCHANGE_TOKEN in discovery.capabilities
+    if must_exchange_token and not can_exchange:
+        public = "Shares from here open only with exchanged tokens, which the recipient's server does not know."
+        return Deny(Kind.CONFLICT, public, code="peer-cannot-exchange-token")
+    if must_use_mfa and ENFORCE_MFA not in discovery.capabilities:
+        public = "This share needs a second factor, which the recipient's server does not promise to ask for."
+        return Deny(Kind.CONFLICT, public, code="peer-cannot-enforce-mfa")
+    planned = {
+        Requirement.MUST_EXCHANGE_TOKEN: must_exchange_token or _EXCHANGE_CRITERION in discovery.criteria,
+        Requirement.MUST_USE_MFA: must_use_mfa,
+    }
+    return frozenset(requirement for requirement, is_so in planned.items() if is_so)
+
+
+def may_use(permissions: AbstractSet[Permission], method: str) -> Allow | Deny:
+    """Decide whether a grant with these permissions allows a WebDAV method (ACC-6).
+
+    `write` implies `read`, and a grant that names no permission is to be read.
+    """
+    needed = PERMISSION_OF_METHOD.get(method)
+    if needed is None:
+        return Deny(Kind.NOT_ALLOWED, "This method is not supported here.", code="method-not-allowed")
+    granted = permissions or {Permission.READ}
+    if needed in granted or (needed is Permission.READ and Permission.WRITE in granted):
+        return Allow()
+    return Deny(Kind.FORBIDDEN, f"This share does not allow to {needed.value}.", code="permission-missing")
+
+
+def recipient_names(share_with: str, authority: Host) -> tuple[str, ...]:
+    """Return the local identifiers that an incoming `shareWith` may mean, the first match counting (DESIGN 7).
+
+    It is taken as received first, since an identifier may hold an `@`; then, if it names our host, without that.
+    """
+    try:
+        address = parse_address(share_with)
+    except GatewayError:
+        return (share_with,)
+    return (share_with, address.identifier) if address.host == authority else (share_with,)
+
+
+def match_identifier(claimed_identifier: str, identifiers: Iterable[str]) -> str | None:
+    """Return the identifier that is meant: the exact one, else the only one that differs in case alone, else None."""
+    folded = claimed_identifier.casefold()
+    alike = {identifier for identifier in identifiers if identifier.casefold() == folded}
+    if claimed_identifier in alike:
+        return claimed_identifier
+    return alike.pop() if len(alike) == 1 else None
+
+
+_EXCHANGE_CRITERION = Requirement.MUST_EXCHANGE_TOKEN.value
+
+
+def _matches(host: str, pattern: str) -> bool:
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def _without_port(host: Host) -> str:
+    # The last colon of a bare IPv6 address has no number but `1]` or the like behind it.
+    name, _, port = host.rpartition(":")
+    return name if port.isdigit() else host

@@ -1,0 +1,115 @@
+"""The `protocol` member of a share: how the resource can be reached (SHARE-2, SHARE-3).
+
+Three spellings are understood: `{name, options}`, `{name: X, X: {…}}` and `{name: "multi", X: {…}, Y: {…}}`; also the
+first two at once, as some senders write them. Of what is offered, WebDAV is used; the rest is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import TypeVar
+
+from gateway.errors import GatewayError
+from gateway.model.secret import Secret
+from gateway.model.share import AccessType, Permission, Requirement, WebdavOffer
+from gateway.ocm.access import check_uri
+from gateway.ocm.dialects import aliases, legacy
+from gateway.ocm.fields import Fields
+
+WEBDAV = "webdav"
+URI_MAX_CHARS = 2048
+SIZE_MAX_BYTES = 2**63 - 1
+_USED = frozenset({"name", "options", WEBDAV})
+
+W = TypeVar("W", bound=StrEnum)
+
+
+def read_webdav(share: Fields) -> WebdavOffer | None:
+    """Return the WebDAV offer of a share; None after a fault, or if it offers nothing that we can use."""
+    protocol = share.object("protocol", is_required=True)
+    if protocol is None:
+        return None
+    name = protocol.text("name")
+    entry, options = protocol.object(WEBDAV), legacy.webdav_options(protocol, name)
+    secret = _secret(share, entry, options)
+    if entry is not None:
+        return _offer(entry, secret)
+    if options is not None:
+        return WebdavOffer(uri="", secret=secret, permissions=legacy.PRESUMED_PERMISSIONS) if secret else None
+    if legacy.is_webdav(name) and not other_protocols(share):
+        protocol.fault(WEBDAV, "is missing")
+    return None
+
+
+def other_protocols(share: Fields) -> tuple[str, ...]:
+    """Return the names of the offered protocols that we do not use."""
+    protocol = share.object("protocol")
+    return tuple(name for name in protocol.members if name not in _USED) if protocol else ()
+
+
+def render_webdav(offer: WebdavOffer) -> dict[str, object]:
+    """Return the draft's form of an offer; what is as it is anyway is left out."""
+    webdav: dict[str, object] = {
+        "uri": offer.uri,
+        "sharedSecret": offer.secret.reveal(),
+        "permissions": [permission.value for permission in Permission if permission in offer.permissions],
+    }
+    if offer.requirements:
+        webdav["requirements"] = sorted(offer.requirements)
+    if offer.access_types != {AccessType.REMOTE}:
+        webdav["accessTypes"] = [access.value for access in AccessType if access in offer.access_types]
+    if offer.size is not None:
+        webdav["size"] = offer.size
+    return {"name": "multi", WEBDAV: webdav}
+
+
+def _secret(share: Fields, entry: Fields | None, options: Fields | None) -> Secret | None:
+    """Return the secret from the best of its places; a fault names the place where it should be."""
+    places = [(place, "sharedSecret") for place in (entry, options) if place is not None]
+    if not places:
+        return None
+    for place, name in (*places, (share, "code")):
+        if place.members.get(name) not in (None, ""):
+            return place.secret(name)
+    places[0][0].fault("sharedSecret", "is missing")
+    return None
+
+
+def _offer(entry: Fields, secret: Secret | None) -> WebdavOffer | None:
+    permissions = aliases.translated(entry.words("permissions"), aliases.REQUIREMENTS)
+    # Once, requiring a second factor was a permission.
+    wanted = aliases.translated(entry.words("requirements"), aliases.REQUIREMENTS) | permissions & set(Requirement)
+    offer = WebdavOffer(
+        uri=_uri(entry),
+        secret=secret or Secret(""),
+        permissions=_known(entry, "permissions", Permission, permissions) or frozenset({Permission.READ}),
+        access_types=_access_types(entry),
+        requirements=frozenset(word for word in Requirement if word in wanted),
+        size=entry.number("size", at_most=SIZE_MAX_BYTES),
+    )
+    # What is required and not known here cannot be fulfilled.
+    return offer if secret and wanted == offer.requirements else None
+
+
+def _uri(entry: Fields) -> str:
+    name = entry.first_of(*aliases.WEBDAV_URI)
+    uri = entry.text(name, max_chars=URI_MAX_CHARS)
+    try:
+        check_uri(uri)
+    except GatewayError:
+        entry.fault(name, "cannot be used")
+    return uri
+
+
+def _access_types(entry: Fields) -> frozenset[AccessType]:
+    found = entry.words("accessTypes")
+    return _known(entry, "accessTypes", AccessType, found) or frozenset({AccessType.REMOTE})
+
+
+def _known(entry: Fields, name: str, words: type[W], found: Iterable[str]) -> frozenset[W]:
+    """Return the words that we know; those of later drafts may stand beside them."""
+    known = frozenset(word for word in words if word in set(found))
+    if entry.members.get(name) is not None and not known:
+        entry.fault(name, f"has to hold at least one of {', '.join(words)}")
+    return known

@@ -1,0 +1,178 @@
+"""The share notification and its answer as text (SHARE-1 to SHARE-3, SHARE-7).
+
+Reading takes what deployed senders write (`dialects.md` 14.3) and reports all faults of a message at once; a share of
+a kind that we do not take at all is told so before that. Writing is the draft's form with the copies of old names
+that cost nothing. What must be written differently for older receivers is a matter of `dialects`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from gateway.errors import GatewayError, Kind
+from gateway.model.address import ADDRESS_MAX_CHARS, Host, OcmAddress, parse_address
+from gateway.model.peer import Discovery, Role
+from gateway.model.resource import EntryKind
+from gateway.model.secret import Secret
+from gateway.model.share import SentShare, ShareType, WebdavOffer
+from gateway.ocm.dialects import aliases
+from gateway.ocm.discovery import webdav_path
+from gateway.ocm.fields import Fields
+from gateway.ocm.protocol import other_protocols, read_webdav, render_webdav
+
+# The last second of the year 9999: beyond it a number is no time, or is in milliseconds.
+EXPIRATION_MAX = 253_402_300_799
+DISPLAY_NAME = "recipientDisplayName"
+_NO_NAMES = frozenset({".", ".."})
+# Stand-ins in a notification that is refused in the end.
+_NOBODY = OcmAddress("", Host(""))
+_NO_OFFER = WebdavOffer(uri="", secret=Secret(""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareNotification:
+    """A share as a peer announces it; nothing of it is proven.
+
+    Attributes:
+        share_with: the recipient as it was written, with or without our host.
+        provider_id: the sender's id of the share.
+        unused_protocols: what else is offered, for the log.
+        expires_at: seconds since the epoch, or None.
+    """
+
+    share_with: str
+    name: str
+    provider_id: str
+    owner: OcmAddress
+    owner_display_name: str
+    sender: OcmAddress
+    sender_display_name: str
+    share_type: ShareType
+    resource_type: str
+    webdav: WebdavOffer
+    unused_protocols: tuple[str, ...] = ()
+    description: str = ""
+    expires_at: int | None = None
+
+
+def parse(document: dict[str, object]) -> ShareNotification:
+    """Return the share that a message announces.
+
+    Raises:
+        GatewayError: `NOT_IMPLEMENTED` for a share type or resource type that we do not take, or if nothing in
+            `protocol` can be used; else `INVALID` with every fault.
+    """
+    fields = Fields(document)
+    share_type, resource_type = _share_type(fields), read_resource_type(fields, is_required=True)
+    owner, sender = _address(fields, "owner"), _address(fields, fields.first_of(*aliases.SENDER))
+    owner_name = fields.text("ownerDisplayName")
+    sender_name = fields.text(fields.first_of(*aliases.SENDER_DISPLAY_NAME))
+    notification = ShareNotification(
+        share_with=fields.text("shareWith", is_required=True, max_chars=ADDRESS_MAX_CHARS),
+        name=_name(fields),
+        provider_id=fields.identifier("providerId"),
+        owner=owner,
+        owner_display_name=owner_name or owner.identifier,
+        sender=sender,
+        sender_display_name=sender_name or (owner_name if sender == owner else "") or sender.identifier,
+        share_type=share_type,
+        resource_type=resource_type,
+        webdav=read_webdav(fields) or _NO_OFFER,
+        unused_protocols=other_protocols(fields),
+        description=fields.prose("description"),
+        expires_at=fields.number("expiration", at_most=EXPIRATION_MAX) or None,
+    )
+    fields.check("This share")
+    if notification.webdav is _NO_OFFER:
+        raise GatewayError(Kind.NOT_IMPLEMENTED, "Nothing in the protocol of this share can be used here.")
+    return notification
+
+
+def render(
+    share: SentShare, *, authority: Host, public_url: str, prefix: str, peer: Discovery | None
+) -> dict[str, object]:
+    """Return the message that announces one of our shares to `peer`."""
+    owner = f"{share.owner}@{authority}"
+    # `sharedBy` is what Nextcloud up to 31 has for `sender`.
+    names = {"owner": owner, "sender": owner, "sharedBy": owner}
+    display_names = dict.fromkeys(
+        ("ownerDisplayName", "senderDisplayName", "sharedByDisplayName"), share.owner_display_name or share.owner
+    )
+    offer = WebdavOffer(
+        uri=_uri(share, public_url + webdav_path(prefix), peer),
+        secret=share.secret,
+        permissions=share.permissions,
+        access_types=share.access_types,
+        requirements=share.requirements,
+    )
+    document: dict[str, object] = {
+        "shareWith": str(share.recipient),
+        "name": share.name,
+        "description": share.description,
+        "providerId": share.provider_id,
+        **names,
+        **display_names,
+        "shareType": ShareType.USER.value,
+        "resourceType": share.kind.value,
+        "protocol": render_webdav(offer),
+    }
+    if share.expires_at is not None:
+        document["expiration"] = share.expires_at
+    return document
+
+
+def parse_answer(document: dict[str, object] | None) -> str:
+    """Return the recipient's display name from a peer's answer; "" if it is not told, as it need not be."""
+    return Fields(document or {}).text(DISPLAY_NAME)
+
+
+def render_answer(recipient_display_name: str) -> dict[str, object]:
+    """Return the answer to a share that was taken."""
+    return {DISPLAY_NAME: recipient_display_name}
+
+
+def render_error(error: GatewayError) -> dict[str, object]:
+    """Return the answer that tells a peer why its message was refused; only what strangers may read is in it."""
+    faults = [{"name": fault.name, "message": fault.message} for fault in error.faults]
+    return {"message": error.public, "validationErrors": faults}
+
+
+def read_resource_type(fields: Fields, *, is_required: bool = False) -> str:
+    """Return `file` or `folder`; where it is missing and need not be there, `file` is meant.
+
+    Raises:
+        GatewayError: `NOT_IMPLEMENTED` for another resource type.
+    """
+    word = fields.text("resourceType", is_required=is_required)
+    if word and word not in set(EntryKind):
+        raise GatewayError(Kind.NOT_IMPLEMENTED, "Resources of this type are not taken here.")
+    return word or EntryKind.FILE.value
+
+
+def _share_type(fields: Fields) -> ShareType:
+    word = fields.text("shareType", is_required=True)
+    # Groups and federations would need somebody here who stands for them (DESIGN 7).
+    if word and word != ShareType.USER:
+        raise GatewayError(Kind.NOT_IMPLEMENTED, "Only shares for single users are taken here.")
+    return ShareType.USER
+
+
+def _address(fields: Fields, name: str) -> OcmAddress:
+    return fields.read(name, parse_address, max_chars=ADDRESS_MAX_CHARS) or _NOBODY
+
+
+def _name(fields: Fields) -> str:
+    name = fields.text("name", is_required=True)
+    if "/" in name or name in _NO_NAMES:
+        fields.fault("name", "has to be the name of a file or folder, not a path")
+    return name
+
+
+def _uri(share: SentShare, root: str, peer: Discovery | None) -> str:
+    """Return where the share is: the whole URL, unless the peer says that it reads only the part below our root."""
+    relative = quote(share.provider_id, safe="")
+    offers = peer.resource_types if peer else ()
+    forms = {offer.name: offer.protocols.get(Role.WEBDAV_RECEIVE, "") for offer in offers}
+    form = forms.get(share.kind.value) or forms.get(EntryKind.FILE.value)
+    return relative if form == "relative" else root + relative
