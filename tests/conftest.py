@@ -6,8 +6,21 @@ import socket
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 IS_CI = os.environ.get("CI") == "true"
+
+
+# Property tests have no deadline: machines are busy. Under mutation testing one process runs a test many times, each
+# time with another instance of its class, which Hypothesis would take for a mistake.
+_IS_MUTATED = "MUTANT_UNDER_TEST" in os.environ
+settings.register_profile(
+    "gateway",
+    deadline=None,
+    derandomize=IS_CI or _IS_MUTATED,
+    suppress_health_check=[HealthCheck.differing_executors] if _IS_MUTATED else [],
+)
+settings.load_profile("gateway")
 
 
 class NetworkClosedError(RuntimeError):
