@@ -17,6 +17,7 @@ from gateway.backends.webdav_status import nonsense
 RESPONSE_MAX_BYTES = 256 * 1024
 RESPONSES_MAX = 1_000_000
 NESTING_MAX = 64
+_SLICE_BYTES = 32 * 1024
 
 _SPACE = "}"
 MULTISTATUS = "DAV:}multistatus"
@@ -71,6 +72,21 @@ def guarded_parser() -> expat.XMLParserType:
     return parser
 
 
+def parse_piece(parser: expat.XMLParserType, piece: bytes, *, is_last: bool = False) -> None:
+    """Parse the next piece of a document.
+
+    Raises:
+        GatewayError: `UNAVAILABLE` if it is not well-formed UTF-8.
+    """
+    # UTF-16 would be recognised whatever the parser was told; it cannot do without zero bytes, UTF-8 never has them.
+    if b"\0" in piece:
+        raise nonsense("answer is not UTF-8")
+    try:
+        parser.Parse(piece, is_last)
+    except expat.ExpatError as error:
+        raise nonsense(f"answer is not XML: {expat.ErrorString(error.code)}") from error
+
+
 def status_of(line: str) -> int:
     """Return the code in a status line such as `HTTP/1.1 200 OK`, or 0."""
     words = line.split(None, 2)
@@ -95,24 +111,19 @@ class _Reader:
     def feed(self, chunk: bytes) -> deque[Described]:
         """Parse a piece and return the responses that are complete now."""
         self._done = deque()
-        self._bytes_of_current += len(chunk)
-        self._parse(chunk, is_last=False)
-        if self._done:
-            self._bytes_of_current = 0
-        if self._bytes_of_current > RESPONSE_MAX_BYTES + len(chunk):
-            raise nonsense("a response element is too large")
+        for start in range(0, len(chunk), _SLICE_BYTES):
+            part = chunk[start : start + _SLICE_BYTES]
+            count = len(self._done)
+            parse_piece(self._parser, part)
+            self._bytes_of_current = self._bytes_of_current + len(part) if len(self._done) == count else 0
+            if self._bytes_of_current > RESPONSE_MAX_BYTES:
+                raise nonsense("a response element is too large")
         return self._done
 
     def close(self) -> deque[Described]:
         self._done = deque()
-        self._parse(b"", is_last=True)
+        parse_piece(self._parser, b"", is_last=True)
         return self._done
-
-    def _parse(self, chunk: bytes, *, is_last: bool) -> None:
-        try:
-            self._parser.Parse(chunk, is_last)
-        except expat.ExpatError as error:
-            raise nonsense(f"answer is not XML: {expat.ErrorString(error.code)}") from error
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
         depth = len(self._path)

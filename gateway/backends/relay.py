@@ -53,7 +53,7 @@ class ScopedRelay:
         self._webdav = webdav
         self._grant = grant
         self._ports = ports
-        self._place = Place(str(webdav.place.url(grant.root)))
+        self._place = Place.at(webdav.place.url(grant.root))
 
     async def relay(self, call: RelayCall, sink: ResponseSink) -> None:
         """Carry out `call` and write the answer to `sink`."""
@@ -315,7 +315,7 @@ class ScopedRelay:
             grant=self._grant,
             ports=self._ports,
             call=call,
-            asked=Place(str(answer.url)),
+            asked=Place.at(answer.url),
             share=self._place,
             shown=shown,
         )

@@ -11,7 +11,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
-from xml.parsers import expat
 
 from gateway.backends.davanswer import (
     HREF,
@@ -23,6 +22,7 @@ from gateway.backends.davanswer import (
     RESPONSE_MAX_BYTES,
     STATUS,
     guarded_parser,
+    parse_piece,
     status_of,
 )
 from gateway.backends.ownprops import GETETAG, OWN_NAMES, element, propstat
@@ -120,10 +120,7 @@ class _Scanner:
 
     def feed(self, chunk: bytes, *, is_last: bool) -> None:
         self._buffer += chunk
-        try:
-            self._parser.Parse(chunk, is_last)
-        except expat.ExpatError as error:
-            raise nonsense(f"answer is not XML: {expat.ErrorString(error.code)}") from error
+        parse_piece(self._parser, chunk, is_last=is_last)
 
     async def ready(self) -> AsyncIterator[bytes]:
         """Yield what is complete, with all that stands before it."""

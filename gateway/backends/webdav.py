@@ -96,7 +96,7 @@ class WebdavBackend:
                 # With a slash behind a file's name, servers complain in many ways.
                 _expect_folder(await self.stat(path))
                 raise storage_error(answer.status, answer.headers)
-            here = Place(str(answer.url))
+            here = Place.at(answer.url)
             async for described in read_answer(answer.chunks()):
                 found = here.path(described.href)
                 if found is None:
@@ -190,7 +190,7 @@ class WebdavBackend:
     async def _describe(self, path: ResourcePath, request: bytes) -> Described:
         async with self._propfind(path, request, depth="0") as answer:
             await self._expect(answer, path, (_MULTI_STATUS,))
-            here = Place(str(answer.url))
+            here = Place.at(answer.url)
             async for described in read_answer(answer.chunks(), max_responses=_FEW):
                 found = here.path(described.href)
                 if found is not None and found.is_root:

@@ -16,7 +16,7 @@ from gateway.model.resource import ResourcePath
 
 HREF_MAX_CHARS = 16_384
 
-_AUTHORITY = re.compile(r"(?:https?:)?//[^/]*", re.IGNORECASE)
+_AUTHORITY = re.compile(r"\A(?:https?:)?//[^/]*", re.IGNORECASE)
 # Hrefs of some servers are not escaped; what is no URL character is escaped here, what is stays as it came.
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -35,6 +35,11 @@ class Place:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._root = ResourcePath.from_url(quote(parts.path, safe=_URL_CHARACTERS).rstrip("/"))
         self._prefix = self.origin + quote(parts.path, safe=_URL_CHARACTERS).rstrip("/")
+
+    @classmethod
+    def at(cls, url: URL) -> Place:
+        """Return the place of a URL that was asked; signed ones have a query, which names nothing."""
+        return cls(str(url.with_query(None).with_fragment(None)))
 
     def url(self, path: ResourcePath, *, is_folder: bool = False) -> URL:
         """Return the URL of `path`; that of a folder, and of the place itself where it is bare, ends with a slash."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from gateway.errors import RETRY_SOON_SECONDS, GatewayError, Kind, unavailable
 
 RETRY_AFTER_MAX_SECONDS = 3600
+RETRY_AFTER_MAX_DIGITS = 9
 
 # The code by which callers know that it was our credential that the storage did not take.
 CREDENTIAL_REFUSED = "credential-refused"
@@ -57,6 +58,6 @@ def nonsense(what: str) -> GatewayError:
 
 def _retry_after(headers: Mapping[str, str]) -> int:
     text = headers.get("Retry-After", "")
-    if text.isascii() and text.isdigit() and len(text) < len(str(10 * RETRY_AFTER_MAX_SECONDS)):
+    if text.isascii() and text.isdigit() and len(text) <= RETRY_AFTER_MAX_DIGITS:
         return min(max(int(text), 1), RETRY_AFTER_MAX_SECONDS)
     return RETRY_SOON_SECONDS
