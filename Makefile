@@ -5,7 +5,7 @@ ARGS ?=
 
 export PYTHON
 # Servers that tests start stand where only root looks on Debian.
-export PATH := $(PATH):/usr/sbin:/sbin
+export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 
 BIN := .venv/bin
 TEST_EXTRAS := demo,test,check,charts

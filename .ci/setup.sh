@@ -57,7 +57,7 @@ install_missing() {
         mapfile -t packages < <(missing "$@")
     fi
     [ "${#packages[@]}" -eq 0 ] ||
-        echo "Missing, so the tests that need it are skipped. As root: apt install ${packages[*]}" >&2
+        echo "Missing, so what needs it is skipped. As root: apt install ${packages[*]}" >&2
 }
 
 check_python() {
@@ -65,7 +65,7 @@ check_python() {
         apt_install python3 python3-venv
     fi
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
-        echo "The gateway needs Python 3.11 or newer; $python is $("$python" -V 2>&1 || true)." >&2
+        echo "The gateway needs Python 3.11 or newer; $python is $("$python" -V 2>/dev/null || echo not there)." >&2
         echo "Name another one as: make PYTHON=python3.12 ..." >&2
         exit 1
     }
