@@ -67,7 +67,7 @@ def parse(document: dict[str, object]) -> Discovery:
     """
     fields = Fields(document)
     enabled = fields.flag("enabled", default=True)
-    if not enabled and not fields.has(fields.first_of(*aliases.END_POINT)):
+    if not enabled and not fields.members.get(fields.first_of(*aliases.END_POINT)):
         raise GatewayError(Kind.INVALID, "Open Cloud Mesh is switched off at this server.", code="ocm-off")
     discovery = Discovery(
         enabled=enabled,

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from gateway.errors import Fault, GatewayError, Kind
+from gateway.model.secret import Secret
+from gateway.model.share import MessageKind
+from gateway.ocm.jsontext import parse_object
+from gateway.ocm.notification import Notification, parse, render
+from support import captures
+from support.anyjson import broken
+from support.outcome import outcome
+
+DOCUMENT = {
+    "notificationType": "SHARE_UNSHARED",
+    "resourceType": "folder",
+    "providerId": "p1",
+    "notification": {"sharedSecret": "hush", "grantee": "bob@beta.example", "message": "over\nnow"},
+}
+
+
+def read(body: bytes) -> Notification:
+    return parse(parse_object(body, max_bytes=10_000))
+
+
+def refusal(document: dict[str, object]) -> GatewayError:
+    with pytest.raises(GatewayError) as refused:
+        parse(document)
+    return refused.value
+
+
+@pytest.mark.req("NOTE-1")
+def test_whole_notification():
+    """Every member of a notification is read."""
+    assert parse(DOCUMENT) == Notification(
+        kind="SHARE_UNSHARED",
+        provider_id="p1",
+        resource_type="folder",
+        claimed_secret=Secret("hush"),
+        grantee="bob@beta.example",
+        message="over\nnow",
+        raw=DOCUMENT["notification"],
+    )
+
+
+@pytest.mark.req("NOTE-1")
+@pytest.mark.parametrize(
+    ("body", "kind", "provider_id", "secret"),
+    [
+        (captures.NC31_ACCEPTED, "SHARE_ACCEPTED", "bobf", Secret("SECRETbob")),
+        (captures.NC31_DECLINED, "SHARE_DECLINED", "x1", Secret("SEC-x1")),
+        (captures.NC31_UNSHARED, "SHARE_UNSHARED", "3", Secret("15Cji9om2V98efq")),
+        (captures.OC10_UNSHARED, "SHARE_UNSHARED", "1", Secret("S8255HY6ie4F3qv")),
+        (captures.STUB_ACCEPTED, "SHARE_ACCEPTED", "p2", None),
+    ],
+)
+def test_captured(body, kind, provider_id, secret):
+    """What deployed servers send is read."""
+    notification = read(body)
+
+    assert (notification.kind, notification.provider_id, notification.claimed_secret) == (kind, provider_id, secret)
+    assert notification.resource_type == "file"
+
+
+@pytest.mark.req("NOTE-2")
+def test_grantee_without_secret():
+    """A notification may name the grantee and no secret, as oCIS writes it."""
+    notification = parse(DOCUMENT | {"notification": {"grantee": "bob@beta.example"}})
+
+    assert notification.claimed_secret is None
+    assert notification.grantee == "bob@beta.example"
+    assert notification.message == ""
+
+
+@pytest.mark.parametrize("content", [{}, {"notification": None}, {"notification": {}}, {"notification": []}])
+def test_without_content(content):
+    """A notification may say nothing beyond its type."""
+    document = {"notificationType": "SHARE_DECLINED", "providerId": 7} | content
+
+    assert parse(document) == Notification(kind="SHARE_DECLINED", provider_id="7", resource_type="file")
+
+
+def test_unknown_type_is_read():
+    """Whether a type is known is decided by who acts on it."""
+    assert parse(DOCUMENT | {"notificationType": "RESHARE_UNDO"}).kind == "RESHARE_UNDO"
+
+
+def test_own_spelling_goes_first():
+    """The draft's name of the type counts before an old one."""
+    assert parse(DOCUMENT | {"type": "OTHER"}).kind == "SHARE_UNSHARED"
+
+
+def test_secret_does_not_show():
+    """A notification can be printed without its secret."""
+    assert "hush" not in repr(parse(DOCUMENT))
+
+
+@pytest.mark.req("NOTE-1")
+@pytest.mark.parametrize("word", ["calendar", "talk-room", "FILE"])
+def test_unknown_resource_type(word):
+    """A notification about a resource type that we do not know is not implemented."""
+    error = refusal(DOCUMENT | {"resourceType": word})
+
+    assert (error.kind, error.public) == (Kind.NOT_IMPLEMENTED, "Resources of this type are not taken here.")
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"notificationType": None}, Fault("notificationType", "is missing")),
+        ({"notificationType": 1}, Fault("notificationType", "has to be a string")),
+        ({"providerId": None}, Fault("providerId", "is missing")),
+        ({"providerId": "a\nb"}, Fault("providerId", "holds control characters")),
+        ({"resourceType": 1}, Fault("resourceType", "has to be a string")),
+        ({"notification": "x"}, Fault("notification", "has to be an object")),
+        ({"notification": {"sharedSecret": 1}}, Fault("notification.sharedSecret", "has to be a string")),
+        ({"notification": {"grantee": 1}}, Fault("notification.grantee", "has to be a string")),
+        ({"notification": {"grantee": "a" * 1025}}, Fault("notification.grantee", "has more than 1024 characters")),
+        ({"notification": {"message": 1}}, Fault("notification.message", "has to be a string")),
+    ],
+)
+def test_faults(change, fault):
+    """A wrong member is named."""
+    error = refusal(DOCUMENT | change)
+
+    assert (error.kind, error.faults) == (Kind.INVALID, (fault,))
+    assert error.public == f"This notification is not valid: {fault.name} {fault.message}."
+
+
+def test_all_faults_at_once():
+    """All faults are told at once."""
+    assert {fault.name for fault in refusal({"notification": {"message": 1}}).faults} == {
+        "notificationType",
+        "providerId",
+        "notification.message",
+    }
+
+
+@pytest.mark.req("NOTE-1")
+@pytest.mark.parametrize(
+    ("kind", "word", "message"),
+    [
+        (MessageKind.ACCEPTED, "SHARE_ACCEPTED", "The recipient accepted the share."),
+        (MessageKind.DECLINED, "SHARE_DECLINED", "The recipient declined the share or gave it back."),
+        (MessageKind.UNSHARED, "SHARE_UNSHARED", "The resource is no longer shared."),
+    ],
+)
+def test_render(kind, word, message):
+    """What we send holds what every kind of reader looks for, and we can read it."""
+    document = render(kind, provider_id="p1", resource_type="file", secret=Secret("hush"), grantee="bob@beta.example")
+
+    assert document == {
+        "notificationType": word,
+        "providerId": "p1",
+        "resourceType": "file",
+        "notification": {"sharedSecret": "hush", "grantee": "bob@beta.example", "message": message},
+    }
+    assert parse(document) == Notification(
+        kind=kind,
+        provider_id="p1",
+        resource_type="file",
+        claimed_secret=Secret("hush"),
+        grantee="bob@beta.example",
+        message=message,
+        raw=document["notification"],
+    )
+
+
+@given(broken(DOCUMENT, ("type", "notification")))
+def test_any_document(document):
+    """Any object is a notification or refused."""
+    notification = outcome(lambda: parse(document))
+
+    if isinstance(notification, GatewayError):
+        assert notification.kind in {Kind.INVALID, Kind.NOT_IMPLEMENTED}
