@@ -19,8 +19,9 @@ from gateway.backends.base import RelayCall, ResponseSink
 from gateway.backends.relay_answer import AnswerRewriter, Shown
 from gateway.backends.relay_locks import one_token, rewrite_if, token_of_answer
 from gateway.backends.relay_request import gather, lock_info, property_update, question
-from gateway.backends.relay_rules import PERMISSION_OF, RelayPorts, answered, forwarded, lock_seconds
+from gateway.backends.relay_rules import RelayPorts, answered, body_length, forwarded, lock_seconds
 from gateway.backends.relay_splice import splice
+from gateway.backends.relay_targets import TRANSFERS, check_permission, check_target
 from gateway.backends.webdav import WebdavBackend
 from gateway.backends.webdav_body import Body, body_of, ready_body
 from gateway.backends.webdav_http import Answer
@@ -29,17 +30,13 @@ from gateway.backends.webdav_status import nonsense, storage_error
 from gateway.errors import GatewayError, Kind, unavailable
 from gateway.model.grant import Grant
 from gateway.model.resource import EntryKind, ResourcePath
-from gateway.model.share import Permission
 
 XML = "application/xml; charset=utf-8"
 ANSWER_MAX_BYTES = 1024 * 1024
-LENGTH_MAX_DIGITS = 19
 # The storage may clean up late; until then the token must stay known as somebody's.
 CLAIM_GRACE_SECONDS = 60
 
 _FOLDER_PAGE = b"<!DOCTYPE html><title>Folder</title><p>This is a folder. Open it with a WebDAV client.\n"
-_REMOVING = frozenset({"DELETE", "MOVE"})
-_TRANSFERS = frozenset({"COPY", "MOVE"})
 _TIMEOUT = re.compile(rb"Second-([0-9]{1,10})|Infinite", re.IGNORECASE)
 _MULTI_STATUS = 207
 _MOVED = 301
@@ -57,13 +54,8 @@ class ScopedRelay:
 
     async def relay(self, call: RelayCall, sink: ResponseSink) -> None:
         """Carry out `call` and write the answer to `sink`."""
-        permission = PERMISSION_OF.get(call.method)
-        if permission is None:
-            raise GatewayError(Kind.NOT_ALLOWED, "This method is not offered here.")
-        allowed = self._grant.permissions | ({Permission.READ} if self._grant.may_write else frozenset())
-        if permission not in allowed:
-            raise GatewayError(Kind.FORBIDDEN, "This share does not allow that.")
-        self._check_target(call)
+        check_permission(call.method, self._grant)
+        check_target(call, self._grant)
         headers = forwarded(call.headers)
         await self._ports.still_stands()
         match call.method:
@@ -81,29 +73,6 @@ class ScopedRelay:
                 await self._unlock(call, sink)
             case _:
                 await self._change(call, headers, sink)
-
-    # What may be meant.
-
-    def _check_target(self, call: RelayCall) -> None:
-        is_file = self._grant.kind is EntryKind.FILE
-        if is_file and not call.path.is_root:
-            raise GatewayError(Kind.NOT_FOUND, "There is nothing here.")
-        if call.path.is_root and call.method in _REMOVING:
-            raise GatewayError(Kind.FORBIDDEN, "The shared resource itself can be neither removed nor moved.")
-        if call.path.is_root and (call.method == "MKCOL" or (call.method == "PUT" and not is_file)):
-            raise GatewayError(Kind.NOT_ALLOWED, "The shared folder is there already.")
-        if call.method in _TRANSFERS:
-            self._check_destination(call)
-        if call.method == "PUT" and "content-range" in call.headers:
-            raise GatewayError(Kind.INVALID, "Files are written whole: PUT has no Content-Range.")
-
-    def _check_destination(self, call: RelayCall) -> None:
-        if call.destination is None:
-            raise GatewayError(Kind.INVALID, "The header Destination is missing.")
-        if call.destination.is_root or self._grant.kind is EntryKind.FILE:
-            raise GatewayError(Kind.FORBIDDEN, "The shared resource itself cannot be overwritten.")
-        if call.destination.is_within(call.path) or call.path.is_within(call.destination):
-            raise GatewayError(Kind.FORBIDDEN, "Source and destination lie within each other.")
 
     # Reading.
 
@@ -155,7 +124,7 @@ class ScopedRelay:
 
     async def _put(self, call: RelayCall, headers: dict[str, str], sink: ResponseSink) -> None:
         await self._add_conditions(call, headers)
-        body = await body_of(call.body or _empty(), _length(call.headers.get("content-length")))
+        body = await body_of(call.body or _empty(), body_length(call.headers))
         async with self._exchange(call, {"Content-Type": "application/octet-stream"} | headers, body) as answer:
             await self._expect(call, answer, 200, 201, 204)
             await self._wrote(call.path)
@@ -191,7 +160,7 @@ class ScopedRelay:
         raise nonsense("redirect without a location")
 
     def _destinations(self, call: RelayCall) -> list[dict[str, str]]:
-        if call.destination is None or call.method not in _TRANSFERS:
+        if call.destination is None or call.method not in TRANSFERS:
             return [{}]
         # mod_dav wants the slash behind a folder that is to be replaced, and answers 301 without it.
         bare, folder = (self._place.url(call.destination, is_folder=slash) for slash in (False, True))
@@ -273,7 +242,7 @@ class ScopedRelay:
         if error.kind is Kind.NOT_FOUND and call.path.is_root:
             await self._check_parent()
             raise GatewayError(Kind.NOT_FOUND, "The shared resource is gone.", code="share-root-missing")
-        if call.destination is not None and call.method in _TRANSFERS:
+        if call.destination is not None and call.method in TRANSFERS:
             error = await self._webdav.why_not_there(self._grant.root / call.destination, error)
         raise error
 
@@ -322,17 +291,9 @@ class ScopedRelay:
 
 
 def _touched(call: RelayCall) -> tuple[ResourcePath, ...]:
-    if call.method not in _TRANSFERS or call.destination is None:
+    if call.method not in TRANSFERS or call.destination is None:
         return (call.path,)
     return (call.path, call.destination) if call.method == "MOVE" else (call.destination,)
-
-
-def _length(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > LENGTH_MAX_DIGITS:
-        raise GatewayError(Kind.INVALID, "The header Content-Length is not as it should be.")
-    return int(text)
 
 
 async def _empty() -> AsyncIterator[bytes]:

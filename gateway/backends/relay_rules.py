@@ -1,4 +1,4 @@
-"""The relay's closed lists: methods, header fields both ways, time-outs of locks, and the ports it needs.
+"""The relay's closed lists: header fields both ways, time-outs of locks, and the ports it needs.
 
 What is not listed does not pass. Above all no query, no `Source`, no `TransferHeader*`, no `Remote-User` or
 `X-Forwarded-*`: research storage takes those for commands or for proof (`ANCHORS.md` 1.6).
@@ -14,23 +14,8 @@ from typing import Protocol
 from gateway.errors import GatewayError, Kind
 from gateway.model.grant import Grant
 from gateway.model.resource import Quota, ResourcePath
-from gateway.model.share import Permission
 
-# OPTIONS is answered by the door, which knows its own methods.
-PERMISSION_OF: Mapping[str, Permission] = {
-    "GET": Permission.READ,
-    "HEAD": Permission.READ,
-    "PROPFIND": Permission.READ,
-    "PUT": Permission.WRITE,
-    "DELETE": Permission.WRITE,
-    "MKCOL": Permission.WRITE,
-    "COPY": Permission.WRITE,
-    "MOVE": Permission.WRITE,
-    "PROPPATCH": Permission.WRITE,
-    "LOCK": Permission.WRITE,
-    "UNLOCK": Permission.WRITE,
-}
-
+LENGTH_MAX_DIGITS = 19
 LOCK_DEFAULT_SECONDS = 1800
 # A lock of a grant that ends, or of a client that dies, must not bar the owner from her own file for long.
 LOCK_MAX_SECONDS = 3600
@@ -134,3 +119,13 @@ def lock_seconds(timeout: str | None) -> int:
     if first is None:
         raise GatewayError(Kind.INVALID, "The header Timeout is not as it should be.")
     return min(int(first[1] or LOCK_MAX_SECONDS), LOCK_MAX_SECONDS)
+
+
+def body_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length of the body where the client told it."""
+    text = headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > LENGTH_MAX_DIGITS:
+        raise GatewayError(Kind.INVALID, "The header Content-Length is not as it should be.")
+    return int(text)
