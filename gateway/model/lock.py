@@ -33,6 +33,28 @@ class DavLock:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenLock:
+    """A lock as one grant may see it.
+
+    Attributes:
+        token: empty if the lock belongs to another grant.
+        root: the locked resource seen from the share's root; a lock from above the share shows as the root itself.
+        seconds_left: whole seconds until it ends.
+    """
+
+    token: str
+    root: ResourcePath
+    is_deep: bool
+    is_exclusive: bool
+    owner_xml: str
+    seconds_left: int
+
+    def covers(self, path: ResourcePath) -> bool:
+        """Tell whether the lock protects `path`."""
+        return self.root == path or (self.is_deep and path.is_within(self.root))
+
+
 class LockTable(Protocol):
     """WebDAV locks of one storage view (`space`), shared by all replicas; expired ones do not exist."""
 
@@ -57,3 +79,12 @@ class LockTable(Protocol):
 
     async def release_holder(self, space: str, holder: str) -> None:
         """Give up every lock of one grant (it was revoked)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockClaim:
+    """Which grant a lock token of a relayed storage belongs to, until `expires_at` (seconds since the epoch)."""
+
+    token: str
+    holder: str
+    expires_at: float

@@ -7,38 +7,16 @@ root, and a token that belongs to another grant is blank.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.backends.base import Backend
+from gateway.model.lock import SeenLock as SeenLock  # noqa: PLC0414 - what this module's callers speak of
 from gateway.model.resource import Entry, ResourcePath
 from gateway.web.davpath import Located
 from gateway.web.davxml import text_xml
 
 LOCK_MAX_SECONDS = 24 * 3600
 LOCK_DEFAULT_SECONDS = 3600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenLock:
-    """A lock as one grant may see it.
-
-    Attributes:
-        token: empty if the lock belongs to another grant.
-        root: the locked resource seen from the share's root; a lock from above the share shows as the root itself.
-        seconds_left: whole seconds until it ends.
-    """
-
-    token: str
-    root: ResourcePath
-    is_deep: bool
-    is_exclusive: bool
-    owner_xml: str
-    seconds_left: int
-
-    def covers(self, path: ResourcePath) -> bool:
-        """Tell whether the lock protects `path`."""
-        return self.root == path or (self.is_deep and path.is_within(self.root))
 
 
 class DavLocks(Protocol):

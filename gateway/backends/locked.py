@@ -1,0 +1,295 @@
+"""A storage that obeys WebDAV locks, whatever door a write comes through (RFC 4918, 6 and 7).
+
+`Locked` stands directly around the storage, inside `Scoped`: its paths are those of the owner's root, under which
+all grants of one storage meet. It also reports every write, so that whoever watches a folder above learns of it.
+A lock is kept under the path's NFC form: a storage may find one file under several spellings, and none of them may
+be a way around its lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, SetTime
+from gateway.errors import GatewayError, Kind
+from gateway.model.lock import DavLock, LockTable
+from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
+
+# A write that took longer than this, in seconds, looks at the locks once more before it takes effect.
+LOOK_AGAIN_SECONDS = 1.0
+
+
+def new_token() -> str:
+    """Return a fresh lock token (RFC 4918, 6.5)."""
+    return uuid.uuid4().urn
+
+
+async def report_to_nobody(_path: ResourcePath) -> None:
+    """Do nothing about a write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRules:
+    """Whose writes and locks these are.
+
+    Attributes:
+        space: the view of the storage in which the locks meet.
+        holder: the grant (or local user) that acts; a token counts only for the holder of its lock.
+        on_write: told every path that was, or may have been, changed.
+    """
+
+    locks: LockTable
+    space: str
+    holder: str
+    now: Callable[[], float]
+    on_write: Callable[[ResourcePath], Awaitable[None]] = report_to_nobody
+    new_token: Callable[[], str] = new_token
+
+
+class Locked:
+    """A `Backend` around another; it has the abilities that the other has.
+
+    Args:
+        tokens: the lock tokens that count as presented.
+    """
+
+    set_time: Callable[[ResourcePath, float], Awaitable[None]]
+    quota: Callable[[ResourcePath], Awaitable[Quota]]
+    file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
+
+    def __init__(self, backend: Backend, rules: LockRules, tokens: frozenset[str] = frozenset()) -> None:
+        self._backend = backend
+        self._rules = rules
+        self._tokens = tokens
+        if isinstance(backend, SetTime):
+            self._set_inner_time = backend.set_time
+            self.set_time = self._set_time
+        if isinstance(backend, HasQuota):
+            self.quota = backend.quota
+        if isinstance(backend, FileDescriptor):
+            self.file_descriptor = backend.file_descriptor
+
+    @property
+    def rules(self) -> LockRules:
+        """Whose writes and locks these are."""
+        return self._rules
+
+    def presenting(self, tokens: frozenset[str]) -> Locked:
+        """Return the same storage, in which these lock tokens count as presented."""
+        return Locked(self._backend, self._rules, tokens)
+
+    async def stat(self, path: ResourcePath) -> Entry:
+        """Return the entry at `path`."""
+        return await self._backend.stat(path)
+
+    def list(self, path: ResourcePath) -> AsyncIterator[Entry]:
+        """Yield the members of a folder."""
+        return self._backend.list(path)
+
+    def open(
+        self, path: ResourcePath, span: Span = WHOLE, *, if_match: str | None = None
+    ) -> AbstractAsyncContextManager[Content]:
+        """Open a piece of a file for reading; locks are against writing only."""
+        return self._backend.open(path, span, if_match=if_match)
+
+    async def write(
+        self,
+        path: ResourcePath,
+        chunks: AsyncIterator[bytes],
+        *,
+        size: int | None = None,
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> Written:
+        """Write a whole file, if no lock of another protects it, or the folder in which it would be new."""
+        await self._check_content(path)
+        watched = self._watched(path, chunks)
+        async with self._reporting(path, is_whole=True):
+            return await self._backend.write(path, watched, size=size, if_match=if_match, if_none_match=if_none_match)
+
+    async def mkdir(self, path: ResourcePath) -> None:
+        """Make a folder."""
+        await self._check_member(path)
+        async with self._reporting(path, is_whole=True):
+            await self._backend.mkdir(path)
+
+    async def delete(self, path: ResourcePath) -> None:
+        """Remove a file or folder, and with it every lock on it and below it."""
+        await self._check_member(path, with_members=True)
+        async with self._reporting(path):
+            await self._backend.delete(path)
+        await self._forget(path)
+
+    async def move(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool) -> Outcome:
+        """Move a file or folder; its locks do not go with it, and those at the target end (RFC 4918, 7.6, 9.9)."""
+        await self._check_member(source, with_members=True)
+        await self._check_member(target, with_members=True)
+        async with self._reporting(source, target):
+            outcome = await self._backend.move(source, target, overwrite=overwrite)
+        if not outcome.failures:
+            await self._forget(source)
+            await self._forget(target)
+        return outcome
+
+    async def copy(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool, deep: bool = True) -> Outcome:
+        """Copy a file or folder; what is locked may be copied, but not overwritten."""
+        await self._check_member(target, with_members=True)
+        async with self._reporting(target):
+            outcome = await self._backend.copy(source, target, overwrite=overwrite, deep=deep)
+        if not outcome.created:
+            await self._forget(target, is_itself_kept=True)
+        return outcome
+
+    async def lock(
+        self, path: ResourcePath, *, is_deep: bool, is_exclusive: bool, owner_xml: str, seconds: float
+    ) -> DavLock:
+        """Take a lock.
+
+        Raises:
+            GatewayError: `LOCKED` if it conflicts with another.
+        """
+        rules = self._rules
+        lock = DavLock(
+            token=rules.new_token(),
+            root=_key(path),
+            is_deep=is_deep,
+            is_exclusive=is_exclusive,
+            holder=rules.holder,
+            owner_xml=owner_xml,
+            expires_at=rules.now() + seconds,
+        )
+        try:
+            await rules.locks.acquire(rules.space, lock)
+        except GatewayError as error:
+            if error.kind is Kind.LOCKED:
+                raise GatewayError(Kind.LOCKED, "Somebody holds a lock here.", code="no-conflicting-lock") from error
+            raise
+        return replace(lock, root=path)
+
+    async def refresh(self, path: ResourcePath, token: str, *, seconds: float) -> DavLock:
+        """Prolong a lock that covers `path`.
+
+        Raises:
+            GatewayError: `PRECONDITION_FAILED` if there is no such lock, `FORBIDDEN` if it is another's.
+        """
+        rules = self._rules
+        found = await self._own(path, token)
+        if found is not None:
+            found = await rules.locks.refresh(rules.space, token, expires_at=rules.now() + seconds)
+        if found is None:
+            raise GatewayError(
+                Kind.PRECONDITION_FAILED, "There is no such lock.", code="lock-token-matches-request-uri"
+            )
+        return found
+
+    async def unlock(self, path: ResourcePath, token: str) -> None:
+        """Give a lock up that covers `path`.
+
+        Raises:
+            GatewayError: `CONFLICT` if there is no such lock, `FORBIDDEN` if it is another's.
+        """
+        if await self._own(path, token) is None or not await self._rules.locks.release(self._rules.space, token):
+            raise GatewayError(Kind.CONFLICT, "There is no such lock.", code="lock-token-matches-request-uri")
+
+    async def discover(self, path: ResourcePath, *, with_members: bool = False) -> tuple[DavLock, ...]:
+        """Return the locks that cover `path`, and if `with_members` those rooted below it, with all tokens."""
+        return tuple((await self._found(path, with_members=with_members)).values())
+
+    async def _set_time(self, path: ResourcePath, modified: float) -> None:
+        await self._check_content(path)
+        async with self._reporting(path, is_whole=True):
+            await self._set_inner_time(path, modified)
+
+    async def _own(self, path: ResourcePath, token: str) -> DavLock | None:
+        lock = (await self._found(path)).get(token)
+        if lock is not None and lock.holder != self._rules.holder:
+            raise GatewayError(Kind.FORBIDDEN, "This lock belongs to somebody else.")
+        return lock
+
+    async def _check_content(self, path: ResourcePath) -> None:
+        """Let the content at `path` be changed; a folder's own lock matters only if the file is new in it."""
+        covering, above = await asyncio.gather(self._found(path), self._found(path.parent))
+        self._check(covering.values())
+        if not self._may_pass(above.values()) and not await self._exists(path):
+            raise _locked()
+
+    async def _check_member(self, path: ResourcePath, *, with_members: bool = False) -> None:
+        """Let `path` appear in or vanish from its folder, with all that is below it."""
+        here, above = await asyncio.gather(self._found(path, with_members=with_members), self._found(path.parent))
+        self._check((here | above).values())
+
+    def _check(self, locks: Iterable[DavLock]) -> None:
+        if not self._may_pass(locks):
+            raise _locked()
+
+    def _may_pass(self, locks: Iterable[DavLock]) -> bool:
+        """Tell whether of each locked resource one lock was presented by its holder (of shared ones, any: 7.4)."""
+        presented: dict[ResourcePath, bool] = {}
+        for lock in locks:
+            is_ours = lock.token in self._tokens and lock.holder == self._rules.holder
+            presented[lock.root] = presented.get(lock.root, False) or is_ours
+        return all(presented.values())
+
+    async def _found(self, path: ResourcePath, *, with_members: bool = False) -> dict[str, DavLock]:
+        locks, space, key = self._rules.locks, self._rules.space, _key(path)
+        found = await locks.covering(space, key)
+        if with_members:
+            found = (*found, *await locks.below(space, key))
+        return {lock.token: lock for lock in found}
+
+    async def _exists(self, path: ResourcePath) -> bool:
+        try:
+            await self._backend.stat(path)
+        except GatewayError as error:
+            if error.kind is not Kind.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def _watched(self, path: ResourcePath, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass the bytes on; after a long time a lock may have been taken, which stops the write at its end."""
+        start = self._rules.now()
+        async for chunk in chunks:
+            yield chunk
+        if self._rules.now() - start > LOOK_AGAIN_SECONDS:
+            await self._check_content(path)
+
+    @asynccontextmanager
+    async def _reporting(self, *paths: ResourcePath, is_whole: bool = False) -> AsyncIterator[None]:
+        """Report a change of `paths`, also if it failed half-way; with `is_whole` a refusal has changed nothing."""
+        try:
+            yield
+        except GatewayError:
+            if not is_whole:
+                await self._report(paths)
+            raise
+        except BaseException:
+            await asyncio.shield(self._report(paths))
+            raise
+        await self._report(paths)
+
+    async def _report(self, paths: tuple[ResourcePath, ...]) -> None:
+        for path in paths:
+            await self._rules.on_write(path)
+
+    async def _forget(self, path: ResourcePath, *, is_itself_kept: bool = False) -> None:
+        """Release the locks on what does not exist any more."""
+        key = _key(path)
+        for lock in await self._rules.locks.below(self._rules.space, key):
+            if not (is_itself_kept and lock.root == key):
+                await self._rules.locks.release(self._rules.space, lock.token)
+
+
+def _key(path: ResourcePath) -> ResourcePath:
+    if all(part.isascii() for part in path.parts):
+        return path
+    return ResourcePath(tuple(unicodedata.normalize("NFC", part) for part in path.parts))
+
+
+def _locked() -> GatewayError:
+    return GatewayError(Kind.LOCKED, "This resource is locked.", code="lock-token-submitted")
