@@ -261,10 +261,10 @@ async def test_a_missing_storage_root_is_an_outage(folder):
     """A shared storage root that is not found is an outage: there is no folder above that could answer."""
 
     class Empty(LocalBackend):
-        async def stat(self, path):
+        async def quota(self, path):
             raise GatewayError(Kind.NOT_FOUND, "There is nothing.")
 
-    assert await kind_of(Scoped(Empty(folder), grant(root=""), stands).stat(ROOT)) is Kind.UNAVAILABLE
+    assert await kind_of(Scoped(Empty(folder), grant(root=""), stands).quota(ROOT)) is Kind.UNAVAILABLE
 
 
 async def test_failures_are_seen_from_the_share(folder):
