@@ -205,17 +205,17 @@ def _resolved(span: Span, size: int) -> Span:
 
 async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the same bytes in pieces that are worth a thread's while."""
-    held = bytearray()
+    held: list[bytes] = []
+    count = 0
     async for chunk in chunks:
-        if not held and len(chunk) >= CHUNK_BYTES:
-            yield chunk
-            continue
-        held += chunk
-        if len(held) >= CHUNK_BYTES:
-            yield bytes(held)
+        held.append(chunk)
+        count += len(chunk)
+        if count >= CHUNK_BYTES:
+            yield b"".join(held)
             held.clear()
+            count = 0
     if held:
-        yield bytes(held)
+        yield b"".join(held)
 
 
 def _refuse_size(count: int, size: int | None, *, is_complete: bool) -> None:
