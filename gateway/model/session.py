@@ -21,8 +21,7 @@ class Session:
         login: the name used with the storage, where it differs.
         password: the storage's own pass word, where the log-in was tried against it.
         csrf: what every changing form has to send back.
-        created_at, expires_at: seconds since the epoch.
-        provider: name of the identity provider that proved who this is.
+        created_at, seen_at, expires_at: seconds since the epoch; `seen_at` is the last use, to about a minute.
     """
 
     session_id: str
@@ -33,6 +32,6 @@ class Session:
     password: Secret | None = None
     csrf: Secret
     created_at: float
+    seen_at: float
     expires_at: float
-    provider: str
     has_second_factor: bool = False

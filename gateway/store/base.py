@@ -130,6 +130,9 @@ class Counter(Protocol):
     async def take(self, key: str, *, per_second: float, burst: int) -> float:
         """Take one token from the bucket `key`; return 0, or the seconds until there is one."""
 
+    async def put_back(self, key: str, *, per_second: float) -> None:
+        """Undo one `take`: what was counted before it was known turned out not to count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -38,6 +38,16 @@ redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full
 return '0'
 """)
 
+# A bucket never gets fuller than full. ARGV seconds per token.
+_PUT_BACK = Script("""
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local full_at = tonumber(redis.call('GET', KEYS[1]) or '0') - tonumber(ARGV[1])
+if full_at <= now then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - now) * 1000))
+return 1
+""")
+
 
 class RedisOnce:
     """Implements `Once`."""
@@ -78,6 +88,10 @@ class RedisCounter:
     async def take(self, key: str, *, per_second: float, burst: int) -> float:
         """Take one token from the bucket `key`; return 0, or the seconds until there is one."""
         return float(await self._link.run(_TAKE, [self._keyspace.rate(key)], repr(1 / per_second), burst))
+
+    async def put_back(self, key: str, *, per_second: float) -> None:
+        """Put one token back into the bucket `key`."""
+        await self._link.run(_PUT_BACK, [self._keyspace.rate(key)], repr(1 / per_second))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -46,3 +46,24 @@ async def test_buckets_are_apart_and_end(store):
 
     assert await store.counter.take("two", per_second=0.1, burst=1) == 0
     assert 0 < await store.link.call("PTTL", store._keyspace.rate("one")) <= 10_000
+
+
+async def test_a_token_put_back_can_be_taken_again(store):
+    """What is put back is there for the next caller, once."""
+    for _ in range(3):
+        await store.counter.take("peer", per_second=0.01, burst=3)
+    await store.counter.put_back("peer", per_second=0.01)
+    waits = [await store.counter.take("peer", per_second=0.01, burst=3) for _ in range(2)]
+
+    assert waits[0] == 0
+    assert waits[1] > 0
+
+
+async def test_a_full_bucket_does_not_overflow(store):
+    """Putting back what was never taken gives nobody more than the burst."""
+    for _ in range(3):
+        await store.counter.put_back("peer", per_second=0.01)
+    waits = [await store.counter.take("peer", per_second=0.01, burst=2) for _ in range(3)]
+
+    assert waits[:2] == [0, 0]
+    assert waits[2] > 0

@@ -70,7 +70,7 @@ PEER = Peer(
     ),
 )
 SESSION = Session(
-    session_id="h", user="alice", display_name="A", csrf=Secret("c"), created_at=1, expires_at=2, provider="file"
+    session_id="h", user="alice", display_name="A", csrf=Secret("c"), created_at=1, seen_at=1, expires_at=2
 )
 
 

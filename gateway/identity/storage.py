@@ -1,0 +1,91 @@
+"""The log-in is tried against the storage itself: who can open it there, is the user there (DESIGN 7).
+
+The pass word that was proven stays with the session, sealed, so that browsing runs as the user and the storage's own
+rules go on holding for her. A storage that lets anybody in proves nobody: before the first log-in is believed, a name
+and pass word made up on the spot are tried at the same place. Where each user has a folder of her own, that is done
+once for each of them, for a folder may be open to all while the others are not.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from gateway.backends.base import Backend
+from gateway.backends.webdav_status import CREDENTIAL_REFUSED
+from gateway.errors import GatewayError, Kind
+from gateway.log import get_logger
+from gateway.model.address import LOCAL_IDENTIFIER
+from gateway.model.resource import ResourcePath
+from gateway.model.secret import Secret
+from gateway.model.user import KnownUser, LocalUser
+
+log = get_logger(__name__)
+
+# What a storage answers to a user whom it does not let in: the log-in itself, or the folder, is refused.
+_REFUSED = (Kind.FORBIDDEN, Kind.NOT_FOUND)
+
+
+class StorageLogIn:
+    """Proves users by opening the storage's root as them.
+
+    Args:
+        as_user: the storage as this user sees it.
+        home_of: the user's own folder as the service account sees it, where each user has one; else None.
+    """
+
+    def __init__(
+        self, *, as_user: Callable[[LocalUser], Backend], home_of: Callable[[str], Backend] | None = None
+    ) -> None:
+        self._as_user = as_user
+        self._home_of = home_of
+        # Places at which strangers were refused.
+        self._closed: set[str] = set()
+
+    async def check(self, login: str, password: Secret) -> LocalUser | None:
+        """Return the user if the storage lets her in; a refusal is None, an outage is an error.
+
+        Raises:
+            GatewayError: `FORBIDDEN` if the storage lets strangers in too, `UNAVAILABLE` if it does not answer.
+        """
+        # A colon would end the user name in Basic (RFC 7617, 2), and so try another name.
+        if not LOCAL_IDENTIFIER.fullmatch(login):
+            return None
+        user = LocalUser(identifier=login, display_name=login, login=login, password=password)
+        if not await self._opens(user):
+            return None
+        await self._refuse_if_anybody_gets_in(login)
+        return user
+
+    async def find(self, claimed_identifier: str) -> Sequence[KnownUser]:
+        """Return the user who has a folder of exactly that name, where each user has one."""
+        if self._home_of is None or not LOCAL_IDENTIFIER.fullmatch(claimed_identifier):
+            return ()
+        try:
+            entry = await self._home_of(claimed_identifier).stat(ResourcePath())
+        except GatewayError as error:
+            if error.kind in _REFUSED and error.code != CREDENTIAL_REFUSED:
+                return ()
+            raise
+        if not entry.is_folder:
+            return ()
+        return (KnownUser(identifier=claimed_identifier, display_name=claimed_identifier),)
+
+    async def _opens(self, user: LocalUser) -> bool:
+        try:
+            await self._as_user(user).stat(ResourcePath())
+        except GatewayError as error:
+            if error.code == CREDENTIAL_REFUSED or error.kind in _REFUSED:
+                return False
+            raise
+        return True
+
+    async def _refuse_if_anybody_gets_in(self, identifier: str) -> None:
+        place = identifier if self._home_of is not None else ""
+        if place in self._closed:
+            return
+        name, password = secrets.token_hex(16), Secret(secrets.token_hex(16))
+        if await self._opens(LocalUser(identifier=identifier, display_name="", login=name, password=password)):
+            log.error("the storage lets anybody in and cannot prove who a user is; use identity provider 'file'")
+            raise GatewayError(Kind.FORBIDDEN, "Log-in is switched off here: the storage does not check passwords.")
+        self._closed.add(place)

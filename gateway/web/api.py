@@ -1,0 +1,202 @@
+"""The REST interface for users' own programs and our command line: a thin reader of the flows (DESIGN 4, flow 8).
+
+Name and pass word come with every request (Basic). Errors are RFC 9457 problems. Below `files` a folder is a JSON
+listing and a file its bytes; a path is percent-encoded and goes to the end of the URL, with a final slash to make a
+folder. `docs/rest.md` tells it to users; what JSON looks like is in `apitext`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.backends.base import Backend
+from gateway.errors import GatewayError, Kind
+from gateway.flows.answer_share import AnswerShare
+from gateway.flows.end_share import EndShare
+from gateway.flows.ports import Storages
+from gateway.flows.send_share import SendShare
+from gateway.flows.use_remote import UseRemote
+from gateway.model.address import Host
+from gateway.model.share import ReceivedShare, SentShare
+from gateway.ocm.jsontext import parse_object
+from gateway.store.base import Table
+from gateway.web import files
+from gateway.web.aio import admit_later, body_of
+from gateway.web.apitext import draft_of, entry_document, received_document, sent_document
+from gateway.web.doors import Door, Handler, Lock, Style
+from gateway.web.head import read_body
+from gateway.web.status import unsupported_body
+from gateway.web.usergate import UserGate
+
+PAGE_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiDoors:
+    """Handlers of `/api/v1`.
+
+    Attributes:
+        prefix: the path below which everything is ours.
+        max_bytes, json_depth: limits of a JSON body.
+    """
+
+    gate: UserGate
+    storages: Storages
+    send_share: SendShare
+    end_share: EndShare
+    answer_share: AnswerShare
+    use_remote: UseRemote
+    sent: Table[SentShare]
+    received: Table[ReceivedShare]
+    authority: Host
+    prefix: str
+    max_bytes: int
+    json_depth: int
+
+    def doors(self) -> tuple[Door, ...]:
+        """Return the rows of the table of doors."""
+        return (
+            self._door("GET", "me", "who the user is, and the address to share with", self.me),
+            self._door("GET", "shares", "the user's own shares", self.list_sent),
+            self._door("POST", "shares", "share a file or folder", self.create),
+            self._door("GET", "shares/{share}", "one of the user's own shares", self.show_sent),
+            self._door("DELETE", "shares/{share}", "revoke a share", self.revoke),
+            self._door("GET", "received", "what the user has received", self.list_received),
+            self._door("GET", "received/{share}", "one received share", self.show_received),
+            self._door("POST", "received/{share}/accept", "accept a received share", self.accept),
+            self._door("POST", "received/{share}/decline", "decline or give back a received share", self.decline),
+            *self._file_doors("files/{path:.*}", "the user's own", self.own_files),
+            *self._file_doors("received/{share}/files/{path:.*}", "a received share's", self.received_files),
+        )
+
+    def _file_doors(self, path: str, whose: str, handler: Handler) -> tuple[Door, ...]:
+        return (
+            self._door("GET", path, f"list or download {whose} files", handler),
+            self._door("PUT", path, f"upload to {whose} files, or make a folder", handler),
+            self._door("DELETE", path, f"remove from {whose} files", handler),
+        )
+
+    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
+        return Door(
+            name="api",
+            method=method,
+            path=f"{self.prefix}/api/v1/{path}",
+            lock=Lock.USER,
+            style=Style.PROBLEM,
+            about=about,
+            handler=handler,
+            # Nobody sends a body into a refusal.
+            expect_handler=admit_later,
+        )
+
+    async def me(self, request: web.Request) -> web.Response:
+        """Tell who the user is and which address others share with."""
+        user = await self.gate.basic(request)
+        return web.json_response(
+            {
+                "user": user.identifier,
+                "display_name": user.display_name,
+                "address": f"{user.identifier}@{self.authority}",
+            }
+        )
+
+    async def list_sent(self, request: web.Request) -> web.Response:
+        """List the user's own shares, newest first."""
+        user = await self.gate.basic(request)
+        page = await self.sent.page(
+            "owner", user.identifier, cursor=request.query.get("cursor"), limit=PAGE_SIZE, newest_first=True
+        )
+        return web.json_response({"shares": [sent_document(share) for share in page.records], "cursor": page.cursor})
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Share a path with somebody."""
+        user = await self.gate.basic(request)
+        if request.content_type != "application/json":
+            raise unsupported_body("A share is described as application/json.")
+        body = await read_body(body_of(request), max_bytes=self.max_bytes)
+        document = parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
+        share = await self.send_share.send(user, draft_of(document))
+        location = f"{self.prefix}/api/v1/shares/{share.provider_id}"
+        return web.json_response(sent_document(share), status=201, headers={"Location": location})
+
+    async def show_sent(self, request: web.Request) -> web.Response:
+        """Show one of the user's own shares."""
+        user = await self.gate.basic(request)
+        share = await self.sent.get(request.match_info["share"])
+        if share is None or share.owner != user.identifier:
+            raise GatewayError(Kind.NOT_FOUND, "You have no such share.")
+        return web.json_response(sent_document(share))
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """End one of the user's own shares."""
+        user = await self.gate.basic(request)
+        return web.json_response(
+            sent_document(await self.end_share.revoke(user.identifier, request.match_info["share"]))
+        )
+
+    async def list_received(self, request: web.Request) -> web.Response:
+        """List what the user has received, newest first."""
+        user = await self.gate.basic(request)
+        page = await self.received.page(
+            "recipient", user.identifier, cursor=request.query.get("cursor"), limit=PAGE_SIZE, newest_first=True
+        )
+        shares = [received_document(share) for share in page.records]
+        return web.json_response({"shares": shares, "cursor": page.cursor})
+
+    async def show_received(self, request: web.Request) -> web.Response:
+        """Show one received share."""
+        user = await self.gate.basic(request)
+        share = await self.answer_share.get(user.identifier, request.match_info["share"])
+        return web.json_response(received_document(share))
+
+    async def accept(self, request: web.Request) -> web.Response:
+        """Accept a received share."""
+        user = await self.gate.basic(request)
+        share = await self.answer_share.accept(user.identifier, request.match_info["share"])
+        return web.json_response(received_document(share))
+
+    async def decline(self, request: web.Request) -> web.Response:
+        """Decline a received share, or give it back."""
+        user = await self.gate.basic(request)
+        share = await self.answer_share.decline(user.identifier, request.match_info["share"])
+        return web.json_response(received_document(share))
+
+    async def own_files(self, request: web.Request) -> web.StreamResponse:
+        """List, read, write or remove the user's own files."""
+        user = await self.gate.basic(request)
+        return await _files(request, self.storages.as_user(user), "")
+
+    async def received_files(self, request: web.Request) -> web.StreamResponse:
+        """List, read, write or remove files of a received share."""
+        user = await self.gate.basic(request)
+        share = await self.answer_share.get(user.identifier, request.match_info["share"])
+        return await _files(request, await self.use_remote.open(user, share), share.name)
+
+
+async def _files(request: web.Request, backend: Backend, root_name: str) -> web.StreamResponse:
+    path = files.path_of(request)
+    match request.method:
+        case "PUT" if files.raw_path_of(request).endswith("/") or path.is_root:
+            if request.can_read_body:
+                raise unsupported_body("A folder is made without a body.")
+            return web.Response(status=201 if await files.make_folder(backend, path) else 204)
+        case "PUT":
+            return web.Response(status=201 if await files.upload(request, backend, path) else 204)
+        case "DELETE":
+            if path.is_root:
+                raise GatewayError(Kind.FORBIDDEN, "The root cannot be removed.")
+            await backend.delete(path)
+            return web.Response(status=204)
+        case _:
+            return await _read(request, backend, root_name)
+
+
+async def _read(request: web.Request, backend: Backend, root_name: str) -> web.StreamResponse:
+    path = files.path_of(request)
+    if not (await backend.stat(path)).is_folder:
+        return await files.download(request, backend, path, root_name)
+    entries, is_cut = await files.listing(backend, path)
+    document = {"path": str(path), "entries": [entry_document(entry) for entry in entries], "is_cut": is_cut}
+    return web.json_response(document, headers=dict(files.PRIVATE))
