@@ -14,10 +14,9 @@ from xml.sax.saxutils import escape
 from gateway.model.grant import Grant
 from gateway.model.resource import Quota, ResourcePath
 from gateway.model.share import Permission
-
-OC = "http://owncloud.org/ns"
-OCS = "http://open-collaboration-services.org/ns"
-OCM = "http://open-cloud-mesh.org/ns"
+from gateway.ocm.dialects.davwords import OC_NAMESPACE as OC
+from gateway.ocm.dialects.davwords import OCM_NAMESPACE as OCM
+from gateway.ocm.dialects.davwords import OCS_NAMESPACE as OCS
 
 PERMISSIONS = f"{OC}}}permissions"
 OC_ID = f"{OC}}}id"

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from gateway.flows.outbox import Outbox, Outcomes, without_message
 from gateway.model.address import Host
 from gateway.model.share import Message, MessageKind, ReceivedShare, SentShare, SentState
-from gateway.ocm import notification, share as share_text
+from gateway.ocm import notification
+from gateway.ocm import share as share_text
 from gateway.peers.client import Answer, PeerClient
 from gateway.peers.resolver import PeerResolver
 

@@ -107,6 +107,10 @@ class GrantWatch:
             if not tasks:
                 self._serving.pop(grant.grant_id, None)
 
+    def serving_under(self, grant: Grant) -> int:
+        """Return how many tasks are serving under this grant."""
+        return len(self._serving[grant.grant_id][1]) if grant.grant_id in self._serving else 0
+
     @property
     def streams(self) -> int:
         """How many tasks are serving under grants."""

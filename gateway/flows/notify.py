@@ -7,11 +7,13 @@ with our own means. Whatever is repeated changes nothing the second time.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.end_share import EndShare
 from gateway.log import get_logger
+from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
 from gateway.model.share import (
     RECEIVED_STEPS,
@@ -39,6 +41,7 @@ class Notify:
     received: Table[ReceivedShare]
     end_share: EndShare
     queue: Queue
+    must_sign: Callable[[Host], Awaitable[bool]]
 
     async def receive(self, peer: AnyPeer, notification: Notification) -> None:
         """Carry out what a notification tells, or note it as a hint.
@@ -65,7 +68,7 @@ class Notify:
         if share is None:
             fault = Fault("providerId", "There is no such share here.")
             raise GatewayError(Kind.INVALID, fault.message, code="unknown-share", faults=(fault,))
-        if not _speaks_for_recipient(peer, notification, share):
+        if not await self._speaks_for_recipient(peer, notification, share):
             return
 
         def change(current: SentShare) -> SentShare:
@@ -79,13 +82,13 @@ class Notify:
 
     async def _declined(self, peer: AnyPeer, notification: Notification) -> None:
         share = await self.sent.get(notification.provider_id)
-        if share is not None and _speaks_for_recipient(peer, notification, share):
+        if share is not None and await self._speaks_for_recipient(peer, notification, share):
             await self.end_share.declined(share.provider_id)
 
     async def _unshared(self, peer: AnyPeer, notification: Notification) -> bool:
         shares = await self._candidates(peer, notification)
         for share in shares:
-            if not _speaks_for_sender(peer, notification, share):
+            if not await self._speaks_for_sender(peer, notification, share):
                 # A hint: believe the storage, not the messenger.
                 await self.queue.wake("check_received", share.share_id)
                 continue
@@ -103,19 +106,23 @@ class Notify:
             return list(page.records)
         return [share for share in page.records if share.webdav.secret == notification.claimed_secret]
 
+    async def _speaks_for_recipient(self, peer: AnyPeer, notification: Notification, share: SentShare) -> bool:
+        if isinstance(peer, VerifiedPeer):
+            if peer.host != share.recipient.host:
+                raise _foreign_share(peer)
+            return True
+        return notification.claimed_secret == share.secret and await self._may_be_unsigned(share.recipient.host)
 
-def _speaks_for_recipient(peer: AnyPeer, notification: Notification, share: SentShare) -> bool:
-    if isinstance(peer, VerifiedPeer):
-        if peer.host != share.recipient.host:
-            raise _foreign_share(peer)
+    async def _speaks_for_sender(self, peer: AnyPeer, notification: Notification, share: ReceivedShare) -> bool:
+        if isinstance(peer, VerifiedPeer):
+            return peer.host == share.peer
+        return notification.claimed_secret == share.webdav.secret and await self._may_be_unsigned(share.peer)
+
+    async def _may_be_unsigned(self, host: Host) -> bool:
+        # The secret was right, so this is worth a plain word: a peer that signs has to sign this too.
+        if await self.must_sign(host):
+            raise GatewayError(Kind.UNAUTHENTICATED, f"{host} has to sign its messages.", code="signature-missing")
         return True
-    return notification.claimed_secret == share.secret
-
-
-def _speaks_for_sender(peer: AnyPeer, notification: Notification, share: ReceivedShare) -> bool:
-    if isinstance(peer, VerifiedPeer):
-        return peer.host == share.peer
-    return notification.claimed_secret == share.webdav.secret
 
 
 def _ended_by_sender(share: ReceivedShare) -> ReceivedShare:
@@ -125,6 +132,4 @@ def _ended_by_sender(share: ReceivedShare) -> ReceivedShare:
 
 
 def _foreign_share(peer: VerifiedPeer) -> GatewayError:
-    return GatewayError(
-        Kind.FORBIDDEN, f"This share is not between us and {peer.host}.", code="foreign-share"
-    )
+    return GatewayError(Kind.FORBIDDEN, f"This share is not between us and {peer.host}.", code="foreign-share")

@@ -8,16 +8,17 @@ secret where an exchanged token is required, an ended share. An absent or foreig
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gateway.crypto.jwt import TokenInvalid
 from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.flows.ports import Clock
 from gateway.model.grant import ClaimedCredential, CredentialForm, Grant
 from gateway.model.share import Requirement, SentShare
-from gateway.model.token import TokenClaims, TokenInvalid
+from gateway.model.token import TokenClaims
 from gateway.store.base import StoreHealth, Table
 
 B = TypeVar("B")
@@ -44,7 +45,7 @@ class OpenAccess(Generic[B]):
     watch: GrantWatch
     health: StoreHealth
     verify_token: Callable[[str, float], TokenClaims]
-    narrow: Callable[[Grant], B]
+    narrow: Callable[[Grant], Awaitable[B]]
     now: Clock
 
     async def open(self, credentials: Iterable[ClaimedCredential]) -> Access[B]:
@@ -62,7 +63,7 @@ class OpenAccess(Generic[B]):
                     raise
                 refusal = error
             else:
-                return Access(grant, self.narrow(grant))
+                return Access(grant, await self.narrow(grant))
         raise refusal
 
     async def still_stands(self, grant: Grant) -> None:

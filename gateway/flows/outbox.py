@@ -105,7 +105,9 @@ class Outbox(Generic[S]):
             log.warning("refused by peer", share=key, message=message.kind.value, reason=str(error))
             return await self._book(key, message, lambda current: outcomes.refused(current, message, error.public))
         due = now + max(self.retry.delay(message.attempts, self.chance()), error.retry_after or 0)
-        log.warning("not delivered yet", share=key, message=message.kind.value, reason=str(error), due_in=int(due - now))
+        log.warning(
+            "not delivered yet", share=key, message=message.kind.value, reason=str(error), due_in=int(due - now)
+        )
         later = replace(message, due=due, last_error=error.public)
         share = await self._book(key, message, lambda current: with_message(current, later))
         await self.queue.wake(self.task, key, at=due)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.ports import Clock, Users
 from gateway.log import get_logger
-from gateway.model.address import Host, parse_address
+from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
-from gateway.model.policy import Deny, PeerRules, may_receive_share
+from gateway.model.policy import Deny, PeerRules, may_receive_share, recipient_names
 from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
 from gateway.model.user import KnownUser
 from gateway.ocm.share import ShareNotification
@@ -75,11 +75,9 @@ class ReceiveShare:
         return Receipt(recipient_display_name=recipient.display_name)
 
     async def _recipient(self, share_with: str) -> KnownUser:
-        # As received first, and only if nobody matches without a trailing `@host` (DESIGN 7).
-        found = await self.users.find(share_with)
-        if found is None:
-            address = parse_address(share_with)
-            found = await self.users.find(address.identifier) if address.host == self.authority else None
+        found = None
+        for identifier in recipient_names(share_with, self.authority):
+            found = found or await self.users.find(identifier)
         if found is None:
             message = "There is no such user here."
             raise GatewayError(Kind.INVALID, message, code="unknown-recipient", faults=(Fault("shareWith", message),))

@@ -62,6 +62,7 @@ class SendShare:
     storage_name: str
     may_share_root: bool
     must_exchange_token: bool
+    default_life_seconds: float
     now: Clock
     new_id: Callable[[], str]
     new_secret: Callable[[], Secret]
@@ -97,7 +98,7 @@ class SendShare:
             secret=self.new_secret(),
             description=draft.description,
             created_at=now,
-            expires_at=draft.expires_at,
+            expires_at=draft.expires_at or self._default_end(now),
             outbox=(Message(kind=MessageKind.SHARE, due=now + FIRST_DELIVERY_SECONDS, since=now),),
         )
         await self.shares.create(share)
@@ -117,6 +118,9 @@ class SendShare:
         if len(draft.description) > DESCRIPTION_MAX_CHARS:
             raise GatewayError(Kind.INVALID, f"A description has at most {DESCRIPTION_MAX_CHARS} characters.")
         return recipient
+
+    def _default_end(self, now: float) -> int | None:
+        return int(now + self.default_life_seconds) if self.default_life_seconds else None
 
     async def _entry(self, user: LocalUser, path: ResourcePath) -> Entry:
         entry = await self.storages.as_user(user).stat(path)

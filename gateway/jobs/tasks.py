@@ -72,7 +72,7 @@ class Tasks:
         now = self.now()
         sent = await self.sent.page("due", until=now, limit=SWEEP_LIMIT)
         received = await self.received.page("due", until=now, limit=SWEEP_LIMIT)
-        work = [(self.do_sent, share.provider_id) for share in sent.records]
+        work: list[tuple[Task, str]] = [(self.do_sent, share.provider_id) for share in sent.records]
         work += [(self.do_received, share.share_id) for share in received.records]
         for task, key in work:
             try:

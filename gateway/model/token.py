@@ -62,11 +62,3 @@ class TokenRefused(Exception):  # noqa: N818 - it is the protocol's answer, not 
         super().__init__(f"{error.value}: {description}")
         self.error = error
         self.description = description
-
-
-class TokenInvalid(Exception):  # noqa: N818 - a verdict on a token, not a fault of ours
-    """One of our own access tokens does not hold: `reason` is `expired` or `invalid`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason

@@ -128,7 +128,13 @@ class PeerClient:
                 message.url, data=message.body, headers=headers, allow_redirects=False
             ) as response:
                 answer = await read_answer(peer.host, response, now=self.now())
-        log.info("told peer", peer=peer.host, path=message.url.raw_path, status=answer.status)
+        log.info(
+            "told peer",
+            method="POST",
+            url=str(message.url),
+            status=answer.status,
+            is_signed="Signature" in headers,
+        )
         return answer
 
     async def _note_signing(self, peer: Peer) -> None:

@@ -1,0 +1,9 @@
+"""The composition root: where the parts become a gateway. `run` holds the story, the other modules one part each."""
+
+from __future__ import annotations
+
+from gateway.app.inspect import PeerReport, discover_peer, probe_storage
+from gateway.app.run import Gateway, running, serve_until_stopped
+from gateway.app.state import mark_store
+
+__all__ = ["Gateway", "PeerReport", "discover_peer", "mark_store", "probe_storage", "running", "serve_until_stopped"]

@@ -1,0 +1,112 @@
+"""What operators ask without a running gateway: what a peer says of itself, and what the storage can do."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+
+from gateway.app.storage import open_storages, scratch
+from gateway.backends.probe import probe
+from gateway.backends.webdav import WebdavBackend
+from gateway.config import Config
+from gateway.errors import GatewayError, Kind
+from gateway.model.address import Host, parse_host
+from gateway.model.peer import Discovery, Peer, Role
+from gateway.model.policy import Deny, PeerRules, may_contact, plan_requirements
+from gateway.peers.fetch import Fetcher
+from gateway.peers.guard import Guard, guarded_session, tls_context
+from gateway.peers.statements import Statements
+
+
+@dataclass(frozen=True, slots=True)
+class PeerReport:
+    """What a peer says, and what it means for us."""
+
+    host: Host
+    discovery: Discovery
+    has_keys: bool
+    demands_token: bool
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The parsed document as JSON."""
+        found = asdict(self.discovery)
+        return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
+
+    def text(self) -> str:
+        """Return the report for people."""
+        found = self.discovery
+        lines = [
+            f"{self.host} speaks Open Cloud Mesh {found.api_version or 'without a version'}"
+            + (f" ({found.provider})" if found.provider else ""),
+            f"  end point      {found.end_point}",
+            f"  capabilities   {', '.join(sorted(found.capabilities)) or 'none'}",
+            f"  criteria       {', '.join(sorted(found.criteria)) or 'none'}",
+        ]
+        lines += [f"  {offer.name:<14} {', '.join(sorted(offer.protocols))}" for offer in found.resource_types]
+        lines += [f"  note           {note}" for note in found.notes]
+        return "\n".join([*lines, "What this means for us:", *(f"  - {line}" for line in self._meaning())])
+
+    def _meaning(self) -> list[str]:
+        found = self.discovery
+        meaning = []
+        if not found.enabled:
+            meaning.append("It has switched Open Cloud Mesh off: nothing can be shared now.")
+        meaning.append(
+            "Messages to it are signed, and it has to sign to us." if self.has_keys else "Messages go unsigned."
+        )
+        plan = plan_requirements(found, must_exchange_token=self.demands_token)
+        if isinstance(plan, Deny):
+            meaning.append(f"We cannot share with it: {plan.public}")
+        else:
+            needed = "only with exchanged tokens" if plan else "with the secret or with a token"
+            meaning.append(f"What we share with it opens {needed}.")
+        has_webdav = any(Role.WEBDAV in offer.protocols for offer in found.resource_types)
+        meaning.append("What it shares can be opened here." if has_webdav else "It shares nothing that we can open.")
+        return meaning
+
+
+async def discover_peer(config: Config, host_text: str) -> PeerReport:
+    """Ask a peer who it is, without remembering it.
+
+    Raises:
+        GatewayError: `INVALID` for no host, `FORBIDDEN` by our lists, `NOT_FOUND` or `UNAVAILABLE`.
+    """
+    host = parse_host(host_text)
+    options = config.peers
+    rules = PeerRules(allow=tuple(options.allow), deny=tuple(options.deny))
+
+    def contact(host: Host) -> None:
+        verdict = may_contact(host, rules)
+        if isinstance(verdict, Deny):
+            raise verdict.error()
+
+    contact(host)
+    guard = Guard(allow_cidr=tuple(options.allow_cidr), allow_http=options.allow_http)
+    async with guarded_session(
+        guard,
+        tls=tls_context(options.ca_file),
+        connect_seconds=options.connect_seconds,
+        total_seconds=options.total_seconds,
+    ) as session:
+        statements = Statements(fetcher=Fetcher(session=session, allow_http=options.allow_http), may_contact=contact)
+        discovery = await statements.document(host)
+        keys = await statements.keys(Peer(host=host, discovery=discovery, discovered_at=time.time()), is_known=False)
+    return PeerReport(host, discovery, keys is not None, config.criteria.must_exchange_token)
+
+
+async def probe_storage(config: Config, user: str) -> dict[str, bool]:
+    """Try the storage out as the service account, in the part of `user` where each user has one.
+
+    Raises:
+        GatewayError: `CONFIGURATION` for a local folder or a missing user, else what the storage says.
+    """
+    async with AsyncExitStack() as stack:
+        storages = await open_storages(config, stack)
+        if config.storage.has_user_slot and not user:
+            raise GatewayError(Kind.CONFIGURATION, "Each user has a part of the storage here: name one with --user.")
+        backend = storages.as_service(user)
+        if not isinstance(backend, WebdavBackend):
+            raise GatewayError(Kind.CONFIGURATION, "A local folder needs no probe: it can do everything.")
+        return asdict(await probe(backend, scratch()))

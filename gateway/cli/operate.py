@@ -1,0 +1,153 @@
+"""Commands of operators: run the gateway, check its configuration, make and rotate keys, and look at peers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import click
+
+from gateway import log as logging
+from gateway.app import discover_peer, mark_store, serve_until_stopped
+from gateway.app import probe_storage as probed
+from gateway.config import Config, load
+from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
+from gateway.errors import GatewayError, Kind
+from gateway.identity.file import hash_password as hashed
+from gateway.model.secret import Secret
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Configuration file; without one, only OCM_GATEWAY_… variables count.",
+)
+
+
+def loaded(config_path: Path | None) -> Config:
+    """Return the configuration, or raise with every fault in it.
+
+    Raises:
+        GatewayError: `CONFIGURATION`.
+    """
+    return load(config_path, os.environ)
+
+
+@click.command()
+@config_option
+def serve(config_path: Path | None) -> None:
+    """Run the gateway until it is told to stop."""
+    config = loaded(config_path)
+    logging.configure(config.log.level, config.log.format)
+    asyncio.run(serve_until_stopped(config))
+
+
+@click.command("check-config")
+@config_option
+def check_config(config_path: Path | None) -> None:
+    """Check the configuration and say what it means, without starting anything."""
+    config = loaded(config_path)
+    click.echo(f"The configuration is good. Users are known as user@{config.authority}.")
+    click.echo(f"  storage   {config.storage.url} (users see it as: {config.storage.local_view.value})")
+    click.echo(f"  store     {config.store.url}")
+    click.echo(f"  log-in    {', '.join(provider.value for provider in config.identity.providers)}")
+    click.echo(f"  listens   {config.http.host}:{config.http.port}, operations {config.ops.host}:{config.ops.port}")
+
+
+@click.group()
+def keys() -> None:
+    """Make, show and rotate the gateway's keys."""
+
+
+@keys.command("init")
+@config_option
+def init(config_path: Path | None) -> None:
+    """Make the key file; needed once before the first start with an external store."""
+    config = loaded(config_path)
+    if config.keys_file.exists():
+        raise GatewayError(Kind.CONFLICT, f"{config.keys_file} exists; without it nothing in the store can be read.")
+    config.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    save_key_file(config.keys_file, KeyRing.generate(config.public_url, time.time()))
+    click.echo(f"Wrote {config.keys_file}. Keep a copy where you keep passwords.")
+
+
+@keys.command("show")
+@config_option
+def show(config_path: Path | None) -> None:
+    """Show the names and states of the keys, and nothing secret."""
+    ring = load_key_file(loaded(config_path).keys_file)
+    for slot in (*ring.signing, *ring.token):
+        since = time.strftime("%Y-%m-%d", time.gmtime(slot.since))
+        click.echo(f"{slot.state.value:<9} since {since}  {slot.key.algorithm.value:<8} {slot.key.kid}")
+
+
+@keys.command("rotate")
+@config_option
+def rotate(config_path: Path | None) -> None:
+    """Take the next step of a rotation: publish new keys, later use them, later drop the old ones.
+
+    Run it daily, or by hand; a step that is not due yet is left for later. Running gateways read the file again.
+    """
+    path = loaded(config_path).keys_file
+    ring = load_key_file(path)
+    stepped = ring.rotate(time.time())
+    if stepped == ring:
+        click.echo("Nothing is due yet.")
+        return
+    save_key_file(path, stepped)
+    for slot in (*stepped.signing, *stepped.token):
+        click.echo(f"{slot.state.value:<9} {slot.key.kid}")
+
+
+@click.group()
+def store() -> None:
+    """Look after the store."""
+
+
+@store.command("init")
+@config_option
+def init_store(config_path: Path | None) -> None:
+    """Mark an empty external store as this gateway's; needed once, after `keys init`.
+
+    A store without the mark is taken for a lost one, and nothing is served from it: so an emptied or wrong store
+    never makes peers delete their mounts.
+    """
+    asyncio.run(mark_store(loaded(config_path)))
+    click.echo("The store is marked as this gateway's.")
+
+
+@click.group()
+def storage() -> None:
+    """Look at the storage."""
+
+
+@storage.command("probe")
+@config_option
+@click.option("--user", default="", help="Whose part of the storage to probe, where each user has one.")
+def probe(config_path: Path | None, user: str) -> None:
+    """Find out in a scratch folder what the storage really can do."""
+    for ability, has in asyncio.run(probed(loaded(config_path), user)).items():
+        click.echo(f"{'yes' if has else 'no ':<4} {ability}")
+
+
+@click.command()
+@click.argument("host")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print the document as the peer sent it.")
+def discover(host: str, config_path: Path | None, *, as_json: bool) -> None:
+    """Ask HOST who it is, and say what that means for us."""
+    report = asyncio.run(discover_peer(loaded(config_path), host))
+    click.echo(json.dumps(report.document, indent=2) if as_json else report.text())
+
+
+@click.command("hash-password")
+def hash_password() -> None:
+    """Print the hash of a password for the users file."""
+    click.echo(hashed(Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))))
+
+
+COMMANDS = (serve, check_config, keys, store, storage, discover, hash_password)
