@@ -26,7 +26,7 @@ MAX_PORT = 65535
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _PORT = re.compile(r":[0-9]{1,5}")
-_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_SCHEME = re.compile(r"\Ahttps?://", re.IGNORECASE)
 # A last label that some resolvers read as part of an IPv4 address (WHATWG URL, 3.5): `7`, `0x7f000001`.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -51,7 +51,7 @@ def parse_host(text: str) -> Host:
     Raises:
         GatewayError: `INVALID` if no host is left, if it has a path, or if it is not a host name or IP literal.
     """
-    bare = _SCHEME.sub("", text.strip(), count=1).rstrip("/").lower()
+    bare = _SCHEME.sub("", text.strip()).rstrip("/").lower()
     if not bare or len(bare) > HOST_MAX_CHARS:
         raise _bad_host()
     name, port = _split_port(bare)
@@ -95,7 +95,7 @@ def host_of_url(url: str) -> Host:
         GatewayError: `INVALID` if the URL has no valid host.
     """
     parts = _split_url(url)
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https"):
         raise _bad_host()
     return parse_host(parts.netloc)
 

@@ -20,6 +20,8 @@ from gateway.ocm.fields import Fields
 WEBDAV = "webdav"
 URI_MAX_CHARS = 2048
 SIZE_MAX_BYTES = 2**63 - 1
+# Where there was a fault, which is told in the end.
+_NO_SECRET = Secret("")
 _USED = frozenset({"name", "options", WEBDAV})
 
 W = TypeVar("W", bound=StrEnum)
@@ -36,7 +38,7 @@ def read_webdav(share: Fields) -> WebdavOffer | None:
     if entry is not None:
         return _offer(entry, secret)
     if options is not None:
-        return WebdavOffer(uri="", secret=secret, permissions=legacy.PRESUMED_PERMISSIONS) if secret else None
+        return WebdavOffer(uri="", secret=secret, permissions=legacy.PRESUMED_PERMISSIONS)
     if legacy.is_webdav(name) and not other_protocols(share):
         protocol.fault(WEBDAV, "is missing")
     return None
@@ -64,32 +66,32 @@ def render_webdav(offer: WebdavOffer) -> dict[str, object]:
     return {"name": "multi", WEBDAV: webdav}
 
 
-def _secret(share: Fields, entry: Fields | None, options: Fields | None) -> Secret | None:
+def _secret(share: Fields, entry: Fields | None, options: Fields | None) -> Secret:
     """Return the secret from the best of its places; a fault names the place where it should be."""
     places = [(place, "sharedSecret") for place in (entry, options) if place is not None]
     if not places:
-        return None
+        return _NO_SECRET
     for place, name in (*places, (share, "code")):
         if place.members.get(name) not in (None, ""):
-            return place.secret(name)
+            return place.secret(name) or _NO_SECRET
     places[0][0].fault("sharedSecret", "is missing")
-    return None
+    return _NO_SECRET
 
 
-def _offer(entry: Fields, secret: Secret | None) -> WebdavOffer | None:
+def _offer(entry: Fields, secret: Secret) -> WebdavOffer | None:
     permissions = aliases.translated(entry.words("permissions"), aliases.REQUIREMENTS)
     # Once, requiring a second factor was a permission.
     wanted = aliases.translated(entry.words("requirements"), aliases.REQUIREMENTS) | permissions & set(Requirement)
     offer = WebdavOffer(
         uri=_uri(entry),
-        secret=secret or Secret(""),
+        secret=secret,
         permissions=_known(entry, "permissions", Permission, permissions) or frozenset({Permission.READ}),
         access_types=_access_types(entry),
         requirements=frozenset(word for word in Requirement if word in wanted),
         size=entry.number("size", at_most=SIZE_MAX_BYTES),
     )
     # What is required and not known here cannot be fulfilled.
-    return offer if secret and wanted == offer.requirements else None
+    return offer if wanted == offer.requirements else None
 
 
 def _uri(entry: Fields) -> str:

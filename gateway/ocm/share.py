@@ -173,6 +173,6 @@ def _uri(share: SentShare, root: str, peer: Discovery | None) -> str:
     """Return where the share is: the whole URL, unless the peer says that it reads only the part below our root."""
     relative = quote(share.provider_id, safe="")
     offers = peer.resource_types if peer else ()
-    forms = {offer.name: offer.protocols.get(Role.WEBDAV_RECEIVE, "") for offer in offers}
+    forms = {offer.name: offer.protocols.get(Role.WEBDAV_RECEIVE) for offer in offers}
     form = forms.get(share.kind.value) or forms.get(EntryKind.FILE.value)
     return relative if form == "relative" else root + relative

@@ -26,7 +26,7 @@ def parse_request(form: Mapping[str, str]) -> TokenRequest:
     Raises:
         TokenRefused: `invalid_request` if a parameter is missing or impossible, `unsupported_grant_type`.
     """
-    grant_type = form.get("grant_type", "")
+    grant_type = form.get("grant_type")
     if not grant_type:
         raise TokenRefused(TokenError.INVALID_REQUEST, "The parameter grant_type is missing.")
     if grant_type not in aliases.GRANT_TYPES:
@@ -66,7 +66,7 @@ def parse_answer(document: Mapping[str, object] | None) -> AccessToken:
 
 
 def _parameter(form: Mapping[str, str], name: str, max_chars: int) -> str:
-    value = form.get(name, "")
+    value = form.get(name)
     if not value:
         raise TokenRefused(TokenError.INVALID_REQUEST, f"The parameter {name} is missing.")
     if len(value) > max_chars or not _VISIBLE.fullmatch(value):

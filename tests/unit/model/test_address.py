@@ -27,7 +27,9 @@ from support.outcome import outcome
         (" https://cloud.example.org/ ", "cloud.example.org"),
         ("HTTP://cloud.example.org//", "cloud.example.org"),
         ("cloud.example.org.", "cloud.example.org"),
+        ("HOST.EX", "host.ex"),
         ("bücher.example", "xn--bcher-kva.example"),
+        ("\uff43loud.example", "cloud.example"),
         ("localhost", "localhost"),
         ("my_host.example", "my_host.example"),
         ("192.0.2.7", "192.0.2.7"),
@@ -65,6 +67,8 @@ def test_host_port(text, normal):
     [
         "",
         "https://",
+        "https://https://cloud.example.org",
+        "cloud.https://example.org",
         ":8443",
         "cloud.example.org/sub",
         "alice@cloud.example.org",

@@ -33,6 +33,8 @@ def peer(path: str | None, end_point: str = "https://h.example:8443/sub/ocm") ->
         ("p1/", "/dav", "https://h.example:8443/dav/p1/"),
         ("p1", "seafdav", "https://h.example:8443/seafdav/p1"),
         ("p1", "https://dav.example/d/", "https://dav.example/d/p1"),
+        ("p1", "XdavX", "https://h.example:8443/XdavX/p1"),
+        ("p1", "https://dav.example/dX", "https://dav.example/dX/p1"),
         ("", "/public.php/webdav/", "https://h.example:8443/public.php/webdav/"),
         ("", "/public.php/webdav", "https://h.example:8443/public.php/webdav/"),
         ("/dav/p1", None, "https://h.example:8443/dav/p1"),
@@ -41,6 +43,19 @@ def peer(path: str | None, end_point: str = "https://h.example:8443/sub/ocm") ->
 def test_webdav_url(uri, path, url):
     """An absolute address counts as it is, a relative one below the discovered path, one with a slash on the host."""
     assert webdav_url(offer(uri), peer(path), "file") == url
+
+
+@pytest.mark.req("ACC-1")
+def test_path_of_the_resource_type():
+    """The path is that of the share's own resource type."""
+    types = tuple(
+        ResourceOffer(name=name, share_types=("user",), protocols={"webdav": f"/{name}/"})
+        for name in ("file", "folder")
+    )
+    sender = Discovery(enabled=True, api_version="", end_point="https://h.example/ocm", resource_types=types)
+
+    assert webdav_url(offer("p1"), sender, "folder") == "https://h.example/folder/p1"
+    assert webdav_url(offer("p1"), sender, "file") == "https://h.example/file/p1"
 
 
 def test_no_webdav():

@@ -214,6 +214,7 @@ def test_public_key(members, key):
         ({"endPoint": "https://h.example/ocm/"}, "https://h.example/ocm"),
         ({"endPoint": "https://h.example/ocm//"}, "https://h.example/ocm"),
         ({"endPoint": "https://h.example"}, "https://h.example"),
+        ({"endPoint": "https://h.example/X"}, "https://h.example/X"),
         ({"endPoint": "http://h.example:8080/"}, "http://h.example:8080"),
         ({"endPoint": "https://h.example/a", "endpoint": "https://h.example/b"}, "https://h.example/a"),
         ({"endPoint": None, "endpoint": "https://h.example/b/"}, "https://h.example/b"),
@@ -251,12 +252,14 @@ def test_version(members, version):
                 "Its end point has an old spelling.",
             ),
         ),
-        ({**minimal(), "version": "1.1"}, ()),
+        (minimal(version="1.1", shareTypes=[]), ()),
+        ({"enabled": True, "version": "1.1", "endPoint": "https://h.example", "resourceTypes": []}, ()),
     ],
 )
 def test_notes(document, notes):
-    """What had to be tolerated is noted for people."""
+    """What had to be tolerated is noted for people, and a server that does not say otherwise is enabled."""
     assert parse(document).notes == notes
+    assert parse(document).enabled is True
 
 
 def test_switched_off():
@@ -292,6 +295,7 @@ def test_switched_off_without_end_point(members):
         ({"resourceTypes": [{"name": "x"}, 1]}, "resourceTypes[1]", "has to be an object"),
         ({"resourceTypes": {"file": 1}}, "resourceTypes[file]", "has to be an object"),
         ({"resourceTypes": [{}]}, "resourceTypes[0].name", "is missing"),
+        ({"resourceTypes": {"protocols": {}}}, "resourceTypes[0].name", "is missing"),
         ({"resourceTypes": [{"name": 1}]}, "resourceTypes[0].name", "has to be a string"),
         (
             {"resourceTypes": [{"name": "x", "shareTypes": "user"}]},

@@ -8,7 +8,7 @@ from gateway.ocm.fields import Fields
 
 
 def refuse(text: str) -> str:
-    raise GatewayError(Kind.INVALID, f"No {len(text)}.")
+    raise GatewayError(Kind.INVALID, f"No {len(text)}X.")
 
 
 def faults_of(fields: Fields) -> list[tuple[str, str]]:
@@ -214,7 +214,7 @@ def test_read():
     assert fields.read("d", refuse) is None
     assert fields.read("a", len, max_chars=2) is None
     assert faults_of(fields) == [
-        ("b", "cannot be read: No 4"),
+        ("b", "cannot be read: No 4X"),
         ("c", "has to be a string"),
         ("d", "is missing"),
         ("a", "has more than 2 characters"),

@@ -102,6 +102,7 @@ def test_absurd_depth(opening):
     with pytest.raises(GatewayError) as refused:
         parse('{"a":' + opening * 100_000, max_bytes=1_000_000)
     assert refused.value.kind is Kind.INVALID
+    assert refused.value.public == "This is not a JSON object that can be read: it is nested too deeply."
 
 
 @given(st.dictionaries(TEXT, VALUES, max_size=5))

@@ -14,6 +14,7 @@ from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Permission, Requirement, SentShare, ShareType, WebdavOffer
 from gateway.ocm.fields import Fields
 from gateway.ocm.jsontext import parse_object
+from gateway.ocm.protocol import render_webdav
 from gateway.ocm.share import (
     ShareNotification,
     parse,
@@ -570,6 +571,13 @@ def test_form_of_the_uri(peer, uri):
     assert rendered(peer=peer)["protocol"]["webdav"]["uri"] == uri
 
 
+def test_id_in_the_uri():
+    """An id is one segment of the address, whatever it holds."""
+    uri = rendered(replace(SENT, provider_id="a/b c"))["protocol"]["webdav"]["uri"]
+
+    assert uri == "https://alpha.example/ocm/dav/a%2Fb%20c"
+
+
 @pytest.mark.req("SHARE-3")
 def test_secret_is_not_in_the_uri():
     """The secret stands in its own member and nowhere else."""
@@ -578,6 +586,17 @@ def test_secret_is_not_in_the_uri():
     assert entry.pop("sharedSecret") == "hush"
 
     assert "hush" not in str(document)
+
+
+@pytest.mark.req("SHARE-3")
+def test_render_offer():
+    """An offer tells the size where it is known."""
+    offer = WebdavOffer(uri="x", secret=Secret("hush"), permissions=frozenset({SHARE, READ}), size=0)
+
+    assert render_webdav(offer) == {
+        "name": "multi",
+        "webdav": {"uri": "x", "sharedSecret": "hush", "permissions": ["read", "share"], "size": 0},
+    }
 
 
 NAME = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/"), min_size=1, max_size=20)
