@@ -9,37 +9,25 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
+from gateway.app.core import Core
+from gateway.app.flows import Flows
 from gateway.app.peers import Far
 from gateway.app.storage import Near
 from gateway.config import Config
-from gateway.crypto.keybox import KeyBox
 from gateway.errors import GatewayError, Kind
-from gateway.flows.answer_share import AnswerShare
-from gateway.flows.end_share import EndShare
-from gateway.flows.exchange_token import ExchangeToken
-from gateway.flows.grant_watch import GrantWatch
-from gateway.flows.notify import Notify
-from gateway.flows.open_access import OpenAccess
-from gateway.flows.receive_share import ReceiveShare
-from gateway.flows.send_share import SendShare
-from gateway.flows.use_remote import UseRemote
 from gateway.identity.base import Identity
-from gateway.metrics import Metrics
-from gateway.model.session import Session
 from gateway.ocm.discovery import DiscoveryOffer
-from gateway.store.base import Counter, Table
-from gateway.store.redis import RedisStore
-from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES
+from gateway.store.base import Counter
+from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.api import ApiDoors
 from gateway.web.dav import DavDoor
-from gateway.web.doors import mount
-from gateway.web.granted import GrantedDoor, Narrowed
+from gateway.web.doors import Door, mount
+from gateway.web.granted import GrantedDoor
 from gateway.web.middleware import believe_proxies, stamp, watch
 from gateway.web.ocm import OcmDoors
 from gateway.web.passthrough import Elsewhere, Passthrough
@@ -53,49 +41,27 @@ FORM_MAX_BYTES = 256 * 1024
 CONNECTIONS_MAX = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flows:
-    """The flows that doors read."""
-
-    receive_share: ReceiveShare
-    notify: Notify
-    exchange_token: ExchangeToken
-    open_access: OpenAccess[Narrowed]
-    send_share: SendShare
-    end_share: EndShare
-    answer_share: AnswerShare
-    use_remote: UseRemote
-
-
-async def build(
-    config: Config,
-    stack: AsyncExitStack,
-    *,
-    flows: Flows,
-    far: Far,
-    near: Near,
-    people: Identity,
-    keys: KeyBox,
-    store: RedisStore,
-    watch_grants: GrantWatch,
-    metrics: Metrics,
-    sessions: Table[Session],
-    now: Callable[[], float],
-) -> web.Application:
+async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity) -> web.Application:
     """Return the public application."""
-    limits = config.limits
-    gate = PeerGate(
-        resolver=far.resolver,
-        rules=far.rules,
-        once=store.once,
-        counter=store.counter,
-        public_url=config.public_url,
-        now=now,
-        max_bytes=limits.json_bytes,
-        verification_seconds=limits.verification_seconds,
-        messages_per_second=limits.messages_per_peer / limits.messages_window_seconds,
-        messages_burst=limits.messages_per_peer,
+    config = core.config
+    api = _api(core, flows, near, people)
+    ui = UiDoors(api=api, provider_name=config.provider_name)
+    app = web.Application(
+        middlewares=[believe_proxies(config.http.trusted_proxies), watch(core.metrics)], client_max_size=FORM_MAX_BYTES
     )
+    app.on_response_prepare.append(stamp)
+    ui.set_up(app)
+    mount(app, (*_protocol(core, flows, far), *api.doors(), *ui.doors()))
+    elsewhere = Elsewhere(
+        behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
+    )
+    app.router.add_route("*", "/{path:.*}", elsewhere)
+    return app
+
+
+def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
+    config, limits = core.config, core.config.limits
+    gate = _peer_gate(core, far)
     ocm = OcmDoors(
         gate=gate,
         offer=DiscoveryOffer(
@@ -104,11 +70,11 @@ async def build(
             provider=config.provider_name,
             criteria=far.rules.criteria,
         ),
-        jwks=lambda: keys.current().jwks(),
+        jwks=lambda: core.keys.current().jwks(),
         receive_share=flows.receive_share,
         notify=flows.notify,
-        sent=store.table(SENT_SHARES),
-        received=store.table(RECEIVED_SHARES),
+        sent=core.store.table(SENT_SHARES),
+        received=core.store.table(RECEIVED_SHARES),
         json_depth=limits.json_depth,
     )
     token = TokenDoor(
@@ -116,48 +82,57 @@ async def build(
     )
     granted = GrantedDoor(
         open_access=flows.open_access,
-        watch=watch_grants,
+        watch=core.watch,
         dav=DavDoor(),
+        refuse_guesser=_refuse_guesser(config, core.store.counter),
         prefix=config.prefix,
-        refuse_guesser=_refuse_guesser(config, store.counter),
         max_streams=limits.streams_per_share,
     )
+    return (*ocm.doors(), *token.doors(), *granted.doors())
+
+
+def _peer_gate(core: Core, far: Far) -> PeerGate:
+    limits = core.config.limits
+    return PeerGate(
+        resolver=far.resolver,
+        rules=far.rules,
+        once=core.store.once,
+        counter=core.store.counter,
+        public_url=core.config.public_url,
+        now=core.now,
+        max_bytes=limits.json_bytes,
+        verification_seconds=limits.verification_seconds,
+        messages_per_second=limits.messages_per_peer / limits.messages_window_seconds,
+        messages_burst=limits.messages_per_peer,
+    )
+
+
+def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
+    config = core.config
     users = UserGate(
         identity=people,
-        sessions=sessions,
+        sessions=core.store.table(SESSIONS),
         authority=config.authority,
         public_url=config.public_url,
         prefix=config.prefix,
-        now=now,
+        now=core.now,
         idle_seconds=config.session.idle,
         max_seconds=config.session.max,
     )
-    api = ApiDoors(
+    return ApiDoors(
         gate=users,
         storages=near,
         send_share=flows.send_share,
         end_share=flows.end_share,
         answer_share=flows.answer_share,
         use_remote=flows.use_remote,
-        sent=store.table(SENT_SHARES),
-        received=store.table(RECEIVED_SHARES),
+        sent=core.store.table(SENT_SHARES),
+        received=core.store.table(RECEIVED_SHARES),
         authority=config.authority,
         prefix=config.prefix,
-        max_bytes=limits.json_bytes,
-        json_depth=limits.json_depth,
+        max_bytes=config.limits.json_bytes,
+        json_depth=config.limits.json_depth,
     )
-    ui = UiDoors(api=api, provider_name=config.provider_name)
-    app = web.Application(
-        middlewares=[believe_proxies(config.http.trusted_proxies), watch(metrics)], client_max_size=FORM_MAX_BYTES
-    )
-    app.on_response_prepare.append(stamp)
-    ui.set_up(app)
-    mount(app, (*ocm.doors(), *token.doors(), *granted.doors(), *api.doors(), *ui.doors()))
-    elsewhere = Elsewhere(
-        behind=await _passthrough(config, stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
-    )
-    app.router.add_route("*", "/{path:.*}", elsewhere)
-    return app
 
 
 def _refuse_guesser(config: Config, counter: Counter) -> Callable[[str], Awaitable[None]]:

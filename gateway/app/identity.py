@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from gateway.backends.storages import LocalStorage, WebdavStorage
+from gateway.app.core import Core
+from gateway.app.storage import Storages
 from gateway.config import Config, Provider
 from gateway.errors import GatewayError, Kind
 from gateway.identity.base import Identity, LogIn
 from gateway.identity.file import FileLogIn
 from gateway.identity.storage import StorageLogIn
 from gateway.identity.throttle import Throttle
-from gateway.model.user import KnownUser
-from gateway.store.base import Counter, Table
+from gateway.store.tables import KNOWN_USERS
 
 
-def build(
-    config: Config,
-    storages: LocalStorage | WebdavStorage,
-    known: Table[KnownUser],
-    counter: Counter,
-    now: Callable[[], float],
-) -> Identity:
+def build(core: Core, storages: Storages) -> Identity:
     """Return the providers as one."""
-    providers = [_provider(config, provider, storages) for provider in config.identity.providers]
-    limits = config.limits
+    config, limits = core.config, core.config.limits
     throttle = Throttle(
-        counter=counter, failures=limits.log_ins_per_address, window_seconds=limits.log_ins_window_seconds
+        counter=core.store.counter,
+        failures=limits.log_ins_per_address,
+        window_seconds=limits.log_ins_window_seconds,
     )
     return Identity(
-        providers=providers, known=known, throttle=throttle, now=now, cache_seconds=config.identity.cache_seconds
+        providers=[_provider(config, provider, storages) for provider in config.identity.providers],
+        known=core.store.table(KNOWN_USERS),
+        throttle=throttle,
+        now=core.now,
+        cache_seconds=config.identity.cache_seconds,
     )
 
 
-def _provider(config: Config, provider: Provider, storages: LocalStorage | WebdavStorage) -> LogIn:
+def _provider(config: Config, provider: Provider, storages: Storages) -> LogIn:
     if provider is Provider.STORAGE:
         home_of = storages.as_service if config.storage.has_user_slot else None
         return StorageLogIn(as_user=storages.as_user, home_of=home_of)

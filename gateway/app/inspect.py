@@ -6,6 +6,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 
+from gateway.app.peers import contact_rule, guard_of, rules_of
 from gateway.app.storage import open_storages, scratch
 from gateway.backends.probe import probe
 from gateway.backends.webdav import WebdavBackend
@@ -13,9 +14,9 @@ from gateway.config import Config
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import Host, parse_host
 from gateway.model.peer import Discovery, Peer, Role
-from gateway.model.policy import Deny, PeerRules, may_contact, plan_requirements
+from gateway.model.policy import Deny, plan_requirements
 from gateway.peers.fetch import Fetcher
-from gateway.peers.guard import Guard, guarded_session, tls_context
+from gateway.peers.guard import guarded_session, tls_context
 from gateway.peers.statements import Statements
 
 
@@ -74,18 +75,11 @@ async def discover_peer(config: Config, host_text: str) -> PeerReport:
         GatewayError: `INVALID` for no host, `FORBIDDEN` by our lists, `NOT_FOUND` or `UNAVAILABLE`.
     """
     host = parse_host(host_text)
-    options = config.peers
-    rules = PeerRules(allow=tuple(options.allow), deny=tuple(options.deny))
-
-    def contact(host: Host) -> None:
-        verdict = may_contact(host, rules)
-        if isinstance(verdict, Deny):
-            raise verdict.error()
-
+    contact = contact_rule(rules_of(config))
     contact(host)
-    guard = Guard(allow_cidr=tuple(options.allow_cidr), allow_http=options.allow_http)
+    options = config.peers
     async with guarded_session(
-        guard,
+        guard_of(config),
         tls=tls_context(options.ca_file),
         connect_seconds=options.connect_seconds,
         total_seconds=options.total_seconds,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from gateway.app.core import Core
 from gateway.backends.base import Backend
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Config
-from gateway.crypto.keybox import KeyBox
 from gateway.model.address import Host
 from gateway.model.policy import Deny, PeerRules, may_accept_unsigned, may_contact
 from gateway.peers.asking import Asking
@@ -24,7 +24,7 @@ from gateway.peers.guard import Guard, guarded_session, tls_context
 from gateway.peers.records import PeerRecords
 from gateway.peers.resolver import PeerResolver, ResolverRules
 from gateway.peers.statements import Statements
-from gateway.store.redis import RedisStore
+from gateway.peers.urls import MayContact
 from gateway.store.tables import PEERS
 
 NONCE_BYTES = 16
@@ -42,91 +42,106 @@ class Far:
     """
 
     rules: PeerRules
-    records: PeerRecords
     resolver: PeerResolver
     client: PeerClient
     must_sign: Callable[[Host], Awaitable[bool]]
     backend: Callable[[str, Callable[[], Awaitable[Mapping[str, str]]]], Backend]
 
 
-async def build(
-    config: Config,
-    stack: AsyncExitStack,
-    store: RedisStore,
-    keys: KeyBox,
-    *,
-    resolver: AbstractResolver | None,
-    now: Callable[[], float],
-) -> Far:
-    """Return the far side, its sessions open until `stack` closes."""
-    options = config.peers
-    rules = PeerRules(
-        must_sign=config.criteria.must_use_http_sig,
-        must_exchange_token=config.criteria.must_exchange_token,
-        allow=tuple(options.allow),
-        deny=tuple(options.deny),
-    )
-    guard = Guard(allow_cidr=tuple(options.allow_cidr), allow_http=options.allow_http)
-    tls = tls_context(options.ca_file)
-    messages = await stack.enter_async_context(
-        guarded_session(
-            guard,
-            tls=tls,
-            resolver=resolver,
-            connect_seconds=options.connect_seconds,
-            total_seconds=options.total_seconds,
-        )
-    )
-    bytes_session = await stack.enter_async_context(
-        guarded_session(
-            guard,
-            tls=tls,
-            resolver=resolver,
-            connect_seconds=options.connect_seconds,
-            total_seconds=None,
-            read_seconds=SILENCE_SECONDS,
-            is_kept_alive=True,
-        )
-    )
-    records = PeerRecords(table=store.table(PEERS), now=now)
+async def build(core: Core, resolver: AbstractResolver | None) -> Far:
+    """Return the far side.
 
-    def contact(host: Host) -> None:
-        verdict = may_contact(host, rules)
-        if isinstance(verdict, Deny):
-            raise verdict.error()
+    Args:
+        resolver: looks up the names of peers, by default in the system's way.
+    """
+    config, options, now = core.config, core.config.peers, core.now
+    rules = rules_of(config)
+    records = PeerRecords(table=core.store.table(PEERS), now=now)
+    messages = await _session(core, resolver, total_seconds=options.total_seconds)
+    transfers = await _session(core, resolver, read_seconds=SILENCE_SECONDS, is_kept_alive=True)
+    peer_resolver = _resolver(core, records, rules, messages)
 
     async def must_sign(host: Host) -> bool:
         return isinstance(may_accept_unsigned(await records.get(host), rules), Deny)
 
-    peer_resolver = PeerResolver(
-        records=records,
-        statements=Statements(
-            fetcher=Fetcher(session=messages, allow_http=options.allow_http, max_bytes=config.limits.discovery_bytes),
-            may_contact=contact,
-        ),
-        asking=Asking(now, rest_seconds=options.failure_cache_seconds),
-        may_contact=contact,
-        now=now,
-        rules=ResolverRules(
-            document_seconds=options.discovery_cache_seconds, keys_seconds=options.discovery_cache_seconds
-        ),
-    )
     client = PeerClient(
         session=messages,
         resolver=peer_resolver,
         records=records,
         backoff=Backoff(records=records, now=now, chance=random.random),
-        may_contact=contact,
-        keys=keys.current,
+        may_contact=contact_rule(rules),
+        keys=core.keys.current,
         nonce=lambda: secrets.token_urlsafe(NONCE_BYTES),
         now=now,
         allow_http=options.allow_http,
     )
     return Far(
         rules=rules,
-        records=records,
         resolver=peer_resolver,
         client=client,
         must_sign=must_sign,
-        backend=lambda url, authorize: WebdavBackend(bytes_session, url, authorize),
+        backend=lambda url, authorize: WebdavBackend(transfers, url, authorize),
+    )
+
+
+def rules_of(config: Config) -> PeerRules:
+    """Return what the operator demands of peers."""
+    return PeerRules(
+        must_sign=config.criteria.must_use_http_sig,
+        must_exchange_token=config.criteria.must_exchange_token,
+        allow=tuple(config.peers.allow),
+        deny=tuple(config.peers.deny),
+    )
+
+
+def contact_rule(rules: PeerRules) -> MayContact:
+    """Return the check that comes before every request to a peer (DISC-8)."""
+
+    def contact(host: Host) -> None:
+        verdict = may_contact(host, rules)
+        if isinstance(verdict, Deny):
+            raise verdict.error()
+
+    return contact
+
+
+def guard_of(config: Config) -> Guard:
+    """Return what may be dialled when a stranger names a destination."""
+    return Guard(allow_cidr=tuple(config.peers.allow_cidr), allow_http=config.peers.allow_http)
+
+
+async def _session(
+    core: Core,
+    resolver: AbstractResolver | None,
+    *,
+    total_seconds: float | None = None,
+    read_seconds: float | None = None,
+    is_kept_alive: bool = False,
+) -> aiohttp.ClientSession:
+    options = core.config.peers
+    return await core.stack.enter_async_context(
+        guarded_session(
+            guard_of(core.config),
+            tls=tls_context(options.ca_file),
+            resolver=resolver,
+            connect_seconds=options.connect_seconds,
+            total_seconds=total_seconds,
+            read_seconds=read_seconds,
+            is_kept_alive=is_kept_alive,
+        )
+    )
+
+
+def _resolver(core: Core, records: PeerRecords, rules: PeerRules, session: aiohttp.ClientSession) -> PeerResolver:
+    options = core.config.peers
+    fetcher = Fetcher(session=session, allow_http=options.allow_http, max_bytes=core.config.limits.discovery_bytes)
+    return PeerResolver(
+        records=records,
+        statements=Statements(fetcher=fetcher, may_contact=contact_rule(rules)),
+        asking=Asking(core.now, rest_seconds=options.failure_cache_seconds),
+        may_contact=contact_rule(rules),
+        now=core.now,
+        rules=ResolverRules(
+            document_seconds=options.discovery_cache_seconds, keys_seconds=options.discovery_cache_seconds
+        ),
     )

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 
 from gateway import __version__
+from gateway.app.core import Core
 from gateway.backends.base import Backend
 from gateway.backends.local import LocalBackend
 from gateway.backends.locked import Locked, LockRules
@@ -42,7 +43,6 @@ from gateway.model.secret import Secret
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
 from gateway.peers.guard import tls_context
-from gateway.store.redis import RedisStore
 from gateway.store.tables import LOCK_CLAIMS, WRITE_MARKS
 from gateway.web.davpath import DavRoot
 from gateway.web.davshare import DavShare
@@ -173,17 +173,20 @@ NOTHING = Abilities(
 )
 
 
-async def build(config: Config, stack: AsyncExitStack, store: RedisStore, now: Callable[[], float]) -> Near:
-    """Return the near side, its connections open until `stack` closes."""
+async def build(core: Core) -> Near:
+    """Return the near side."""
+    config, store = core.config, core.store
     return Near(
-        storages=await open_storages(config, stack),
+        storages=await open_storages(config, core.stack),
         abilities=ProvenAbilities(config.storage.relay),
         locks=store.locks,
         claims=LockClaims(claims=store.table(LOCK_CLAIMS)),
-        marks=WriteMarks(marks=store.table(WRITE_MARKS), now=now, storage_propagates=config.storage.etag_propagates),
+        marks=WriteMarks(
+            marks=store.table(WRITE_MARKS), now=core.now, storage_propagates=config.storage.etag_propagates
+        ),
         prefix=config.prefix,
         authority=config.authority,
-        now=now,
+        now=core.now,
     )
 
 

@@ -134,7 +134,7 @@ async def _ranges(backend: WebdavBackend, path: ResourcePath) -> bool:
     await _write(backend, path, b"0123456789")
     headers = {"Range": "bytes=2-4"}
     async with backend.upstream.exchange("GET", backend.place.url(path), headers) as answer:
-        is_partial = answer.status == 206 and answer.headers.get("Content-Range") == "bytes 2-4/10"  # noqa: PLR2004
+        is_partial = answer.status == 206 and answer.headers.get("Content-Range") == "bytes 2-4/10"  # noqa: PLR2004 - partial
         return is_partial and await answer.read(100) == b"234"
 
 

@@ -163,7 +163,7 @@ class _Scanner:
             self._piece = _Piece(here)
         elif depth == 1 and name == RESPONSE and self._names[0] == MULTISTATUS:
             self._piece = _Piece(here)
-        if self._piece is not None and name == PROPSTAT and depth == 2 and self._piece.first_propstat is None:  # noqa: PLR2004
+        if self._piece is not None and name == PROPSTAT and depth == 2 and self._piece.first_propstat is None:  # noqa: PLR2004 - a depth
             self._piece.first_propstat = here
         if self._piece is not None and name == _COLLECTION and self._names[_PROPERTY_DEPTH:-1] == [_RESOURCE_TYPE]:
             self._piece.is_folder = True

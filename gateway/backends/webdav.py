@@ -284,7 +284,7 @@ class WebdavBackend:
         failures = []
         async for described in read_answer(answer.chunks()):
             path = self.place.path(described.href)
-            if path is not None and described.status is not None and described.status // 100 != 2:  # noqa: PLR2004
+            if path is not None and described.status is not None and described.status // 100 != 2:  # noqa: PLR2004 - class of success
                 failures.append((path, storage_error(described.status)))
         return tuple(failures)
 

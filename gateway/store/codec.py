@@ -95,7 +95,7 @@ def _encode(value: object, path: str, seal: Seal) -> object:  # noqa: PLR0911 - 
         case None | bool() | int() | float() | str():
             return value
         case frozenset():
-            return sorted(_encode(item, path, seal) for item in value)  # type: ignore[type-var]
+            return sorted(_encode(item, path, seal) for item in value)  # type: ignore[type-var] # members of our sets sort
         case tuple():
             return [_encode(item, f"{path}[{place}]", seal) for place, item in enumerate(value)]
         case Mapping():

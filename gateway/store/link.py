@@ -46,7 +46,7 @@ class Link:
             GatewayError: `UNAVAILABLE` if the store is away, too slow or refuses.
         """
         async with reaching_store(self._answer_seconds):
-            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py does not type it
 
     async def many(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run independent commands in one round trip; they may land in any order on several servers."""
@@ -77,7 +77,7 @@ class Link:
             yield key
 
     async def _evaluate(self, verb: str, script: str, keys: Sequence[Argument], arguments: Sequence[Argument]) -> Any:
-        return await self._client.execute_command(  # type: ignore[no-untyped-call]
+        return await self._client.execute_command(  # type: ignore[no-untyped-call] # redis-py does not type it
             verb, script, len(keys), *keys, *arguments
         )
 

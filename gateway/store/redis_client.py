@@ -105,7 +105,7 @@ def _through_sentinel(url: str, options: dict[str, Any]) -> Redis:
     sentinel_options = {key: options[key] for key in ("protocol", "socket_timeout", "socket_connect_timeout")}
     # A sentinel that is away is passed over at once; the next one is asked.
     sentinel_options["retry"] = Retry(NoBackoff(), 0)
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+    sentinel = Sentinel(  # type: ignore[no-untyped-call] # redis-py does not type it
         [_place(host) for host in hosts.split(",")],
         sentinel_kwargs=sentinel_options,
         **options,

@@ -67,7 +67,7 @@ class RedisFeed:
                     _log.warning("feed interrupted", topic=topic, error=str(error))
                 is_away = True
             finally:
-                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                await pubsub.aclose()  # type: ignore[no-untyped-call] # redis-py does not type it
             yield Gap()
             await asyncio.sleep(RETRY_SECONDS)
 

@@ -6,6 +6,8 @@ version (see `codec`).
 
 from __future__ import annotations
 
+from gateway.model.lock import LockClaim
+from gateway.model.mark import WriteMark
 from gateway.model.peer import Peer
 from gateway.model.session import Session
 from gateway.model.share import STANDING, ReceivedShare, ReceivedState, SentShare, next_due
@@ -90,4 +92,23 @@ KNOWN_USERS = TableSpec(
     lookups={},
     # Users are matched exactly first and then by a unique match in any case (DESIGN 7).
     indexes={"folded": lambda user: ((user.identifier.casefold(), 0.0),)},
+)
+
+LOCK_CLAIMS = TableSpec(
+    name="lock_claims",
+    record=LockClaim,
+    version=1,
+    key=lambda claim: claim.token,
+    lookups={},
+    indexes={},
+    expires_at=lambda claim: claim.expires_at,
+)
+
+WRITE_MARKS = TableSpec(
+    name="write_marks",
+    record=WriteMark,
+    version=1,
+    key=lambda mark: mark.key,
+    lookups={},
+    indexes={},
 )

@@ -1,0 +1,67 @@
+"""What runs beside the doors: news of ended grants, the worker, the sweeps, and a look at the key file.
+
+Nothing of this may stop the gateway: what fails is told and started again, since the doors can go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from gateway.app.core import Core
+from gateway.app.flows import Flows
+from gateway.errors import GatewayError
+from gateway.log import get_logger
+from gateway.store.queue import SaqQueue, run_worker
+
+log = get_logger(__name__)
+
+WORKER_CONCURRENCY = 8
+KEYS_READ_SECONDS = 30.0
+REPAIR_SECONDS = 3600.0
+RESTART_SECONDS = 1.0
+
+
+def start(core: Core, flows: Flows, queue: SaqQueue) -> None:
+    """Start everything, to run until the gateway stops."""
+    tasks = flows.tasks
+
+    async def read_keys() -> None:
+        core.keys.read_again()
+
+    _keep(core, "grants", lambda: core.watch.run(flows.open_access.stands))
+    _keep(core, "worker", lambda: run_worker(queue, tasks.by_name(), concurrency=WORKER_CONCURRENCY))
+    _keep(core, "sweep", _repeated(tasks.sweep, core.config.jobs.sweep_seconds))
+    _keep(core, "repair", _repeated(tasks.repair, REPAIR_SECONDS))
+    _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
+
+
+def _keep(core: Core, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    async def forever() -> None:
+        while True:
+            try:
+                await run()
+            except GatewayError as error:
+                log.warning("background work waits", work=name, reason=str(error))
+            except Exception:
+                log.exception("background work failed, starting it again", work=name)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    task = asyncio.create_task(forever(), name=name)
+    core.stack.push_async_callback(_stopped, task)
+
+
+def _repeated(act: Callable[[], Awaitable[object]], seconds: float) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        while True:
+            await act()
+            # Spread, so that replicas do not all look at the same moment.
+            await asyncio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+
+    return run
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

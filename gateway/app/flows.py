@@ -1,0 +1,169 @@
+"""The flows, made from the near side, the far side and the store."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from gateway.app.core import Core
+from gateway.app.peers import Far
+from gateway.app.storage import STORAGE_NAME, Near
+from gateway.crypto.secrets import new_id, new_secret
+from gateway.flows.answer_share import AnswerShare
+from gateway.flows.check_received import CheckReceived
+from gateway.flows.deliver import DeliverReceived, DeliverSent
+from gateway.flows.end_share import EndShare
+from gateway.flows.exchange_token import ExchangeToken
+from gateway.flows.notify import Notify
+from gateway.flows.open_access import OpenAccess
+from gateway.flows.outbox import Outbox, RetryRule
+from gateway.flows.ports import Users
+from gateway.flows.receive_share import ReceiveShare
+from gateway.flows.send_share import SendShare
+from gateway.flows.use_remote import UseRemote
+from gateway.jobs.tasks import Tasks
+from gateway.store.queue import SaqQueue
+from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES
+from gateway.web.granted import Narrowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """Every flow, and the tasks that carry on what they leave for later."""
+
+    receive_share: ReceiveShare
+    notify: Notify
+    exchange_token: ExchangeToken
+    open_access: OpenAccess[Narrowed]
+    send_share: SendShare
+    end_share: EndShare
+    answer_share: AnswerShare
+    use_remote: UseRemote
+    tasks: Tasks
+
+
+def build(core: Core, far: Far, near: Near, people: Users, queue: SaqQueue) -> Flows:
+    """Return the flows."""
+    deliver_sent, deliver_received = _deliveries(core, far, queue)
+    sent, received = core.store.table(SENT_SHARES), core.store.table(RECEIVED_SHARES)
+    end_share = EndShare(
+        shares=sent,
+        tell_ended=core.watch.tell_ended,
+        release_locks=near.release_locks,
+        deliver=deliver_sent,
+        now=core.now,
+    )
+    use_remote = UseRemote(
+        resolver=far.resolver, client=far.client, backend=far.backend, authority=core.config.authority, now=core.now
+    )
+    return Flows(
+        receive_share=_receive_share(core, far, people),
+        notify=Notify(sent=sent, received=received, end_share=end_share, queue=queue, must_sign=far.must_sign),
+        exchange_token=_exchange_token(core, far),
+        open_access=_open_access(core, near),
+        send_share=_send_share(core, far, near, deliver_sent),
+        end_share=end_share,
+        answer_share=AnswerShare(shares=received, deliver=deliver_received, now=core.now),
+        use_remote=use_remote,
+        tasks=Tasks(
+            sent=sent,
+            received=received,
+            deliver_sent=deliver_sent,
+            deliver_received=deliver_received,
+            end_share=end_share,
+            check_received=CheckReceived(shares=received, use_remote=use_remote),
+            now=core.now,
+        ),
+    )
+
+
+def _deliveries(core: Core, far: Far, queue: SaqQueue) -> tuple[DeliverSent, DeliverReceived]:
+    config, jobs = core.config, core.config.jobs
+    retry = RetryRule(
+        first_seconds=jobs.first_retry_seconds,
+        most_seconds=jobs.max_retry_seconds,
+        give_up_seconds=jobs.give_up_after,
+    )
+    sent = Outbox(
+        shares=core.store.table(SENT_SHARES),
+        task="deliver_sent",
+        queue=queue,
+        retry=retry,
+        now=core.now,
+        chance=random.random,
+    )
+    received = Outbox(
+        shares=core.store.table(RECEIVED_SHARES),
+        task="deliver_received",
+        queue=queue,
+        retry=retry,
+        now=core.now,
+        chance=random.random,
+    )
+    return (
+        DeliverSent(
+            outbox=sent,
+            resolver=far.resolver,
+            client=far.client,
+            authority=config.authority,
+            public_url=config.public_url,
+            prefix=config.prefix,
+        ),
+        DeliverReceived(outbox=received, client=far.client, authority=config.authority),
+    )
+
+
+def _receive_share(core: Core, far: Far, people: Users) -> ReceiveShare:
+    return ReceiveShare(
+        shares=core.store.table(RECEIVED_SHARES),
+        users=people,
+        rules=far.rules,
+        authority=core.config.authority,
+        is_auto_accepting=core.config.shares.auto_accept,
+        now=core.now,
+        new_id=new_id,
+    )
+
+
+def _exchange_token(core: Core, far: Far) -> ExchangeToken:
+    return ExchangeToken(
+        shares=core.store.table(SENT_SHARES),
+        health=core.store.health,
+        must_sign=far.must_sign,
+        issue=core.keys.issue,
+        public_url=core.config.public_url,
+        lifetime_seconds=core.config.token.lifetime_seconds,
+        now=core.now,
+        new_id=new_id,
+    )
+
+
+def _open_access(core: Core, near: Near) -> OpenAccess[Narrowed]:
+    open_access: OpenAccess[Narrowed] = OpenAccess(
+        shares=core.store.table(SENT_SHARES),
+        watch=core.watch,
+        health=core.store.health,
+        verify_token=core.keys.verify,
+        # A narrowed storage asks the very flow that opened it whether its grant still stands.
+        narrow=lambda grant: near.narrow(grant, lambda: open_access.still_stands(grant)),
+        now=core.now,
+    )
+    return open_access
+
+
+def _send_share(core: Core, far: Far, near: Near, deliver: DeliverSent) -> SendShare:
+    config = core.config
+    return SendShare(
+        shares=core.store.table(SENT_SHARES),
+        storages=near,
+        resolver=far.resolver,
+        deliver=deliver,
+        authority=config.authority,
+        storage_name=STORAGE_NAME,
+        may_share_root=config.storage.allow_root_share,
+        must_exchange_token=config.criteria.must_exchange_token,
+        default_life_seconds=config.shares.default_expiry,
+        now=core.now,
+        new_id=new_id,
+        new_secret=new_secret,
+    )
