@@ -50,6 +50,9 @@ def watch(metrics: Metrics, now: Callable[[], float] = time.perf_counter) -> Mid
                 return web.Response(status=400, text="The request target has to be a path.\n")
             response = await _answer(request, handler, door.style if door else Style.PAGE, name, metrics)
             status = response.status
+        except web.HTTPException as answer:
+            status = answer.status
+            raise
         except (ClientGone, ClientConnectionResetError, ConnectionResetError):
             status = _CLIENT_WENT_AWAY
             raise
