@@ -10,7 +10,7 @@ export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 BIN := .venv/bin
 TEST_EXTRAS := demo,test,check,charts
 TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver
-BENCH_TOOLS := nginx:nginx wrk:wrk
+BENCH_TOOLS := nginx:nginx apache2:apache2-bin wrk:wrk curl:curl taskset:util-linux
 
 .PHONY: help demo run test check bench mutants docs clean
 
@@ -26,7 +26,7 @@ run: ## Serve with config/gateway.yaml, or ARGS="-c FILE".
 	@$(BIN)/ocm-gateway serve $(or $(ARGS),-c config/gateway.yaml)
 
 test: check ## Run all tests; ARGS are given to pytest.
-	@.ci/setup.sh $(TEST_EXTRAS) $(TEST_TOOLS)
+	@.ci/setup.sh $(TEST_EXTRAS) $(TEST_TOOLS) $(BENCH_TOOLS)
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 check: ## Check style, types and layers.
@@ -39,7 +39,7 @@ check: ## Check style, types and layers.
 
 bench: ## Measure against nginx; prints a table and writes JSON.
 	@.ci/setup.sh demo,speed $(BENCH_TOOLS)
-	@$(BIN)/python bench/run.py $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 mutants: ## Break the pure layers on purpose and see that a test fails.
 	@.ci/setup.sh $(TEST_EXTRAS),mutants
