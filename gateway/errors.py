@@ -76,6 +76,8 @@ class GatewayError(Exception):
 
 
 RETRY_SOON_SECONDS = 30
+# The code of the one `NOT_FOUND` that is about a share as a whole: what was shared is not where it was.
+ROOT_MISSING = "share-root-missing"
 
 
 def unavailable(public: str, *, log: str = "", retry_after: int = RETRY_SOON_SECONDS) -> GatewayError:

@@ -33,6 +33,7 @@ from gateway.backends.webdav_http import Patience, Redirects
 from gateway.config import Config, Relaying
 from gateway.errors import GatewayError, Kind
 from gateway.flows.lock_claims import LockClaims
+from gateway.flows.missing_root import MissingRoot
 from gateway.flows.write_marks import WriteMarks
 from gateway.log import get_logger
 from gateway.model.address import Host
@@ -43,7 +44,7 @@ from gateway.model.secret import Secret
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
 from gateway.peers.guard import tls_context
-from gateway.store.tables import LOCK_CLAIMS, WRITE_MARKS
+from gateway.store.tables import LOCK_CLAIMS, SENT_SHARES, WRITE_MARKS
 from gateway.web.davpath import DavRoot
 from gateway.web.davshare import DavShare
 from gateway.web.granted import Narrowed
@@ -72,6 +73,7 @@ class Near:
     locks: LockTable
     claims: LockClaims
     marks: WriteMarks
+    missing_root: MissingRoot
     prefix: str
     authority: Host
     now: Callable[[], float]
@@ -100,6 +102,7 @@ class Near:
             ),
             locks=ShareLocks(locked, Scope(grant, still_stands)),
             folder_etag=partial(self._folder_tag, grant),
+            on_root_missing=partial(self.missing_root.missed, grant.grant_id),
         )
         if isinstance(backend, WebdavBackend) and await self.abilities.may_relay(backend):
             return Narrowed(share=share, relay=ScopedRelay(backend, grant, self._ports(grant, still_stands)))
@@ -184,6 +187,7 @@ async def build(core: Core) -> Near:
         marks=WriteMarks(
             marks=store.table(WRITE_MARKS), now=core.now, storage_propagates=config.storage.etag_propagates
         ),
+        missing_root=MissingRoot(shares=store.table(SENT_SHARES)),
         prefix=config.prefix,
         authority=config.authority,
         now=core.now,

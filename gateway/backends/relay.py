@@ -27,7 +27,7 @@ from gateway.backends.webdav_body import Body, body_of, ready_body
 from gateway.backends.webdav_http import Answer
 from gateway.backends.webdav_names import Place, absolute_path
 from gateway.backends.webdav_status import nonsense, storage_error
-from gateway.errors import GatewayError, Kind, unavailable
+from gateway.errors import ROOT_MISSING, GatewayError, Kind, unavailable
 from gateway.model.grant import Grant
 from gateway.model.resource import EntryKind, ResourcePath
 
@@ -241,7 +241,7 @@ class ScopedRelay:
         error = storage_error(answer.status, answer.headers)
         if error.kind is Kind.NOT_FOUND and call.path.is_root:
             await self._check_parent()
-            raise GatewayError(Kind.NOT_FOUND, "The shared resource is gone.", code="share-root-missing")
+            raise GatewayError(Kind.NOT_FOUND, "The shared resource is gone.", code=ROOT_MISSING)
         if call.destination is not None and call.method in TRANSFERS:
             error = await self._webdav.why_not_there(self._grant.root / call.destination, error)
         raise error

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, SetTime
-from gateway.errors import GatewayError, Kind, unavailable
+from gateway.errors import ROOT_MISSING, GatewayError, Kind, unavailable
 from gateway.model.grant import Grant
 from gateway.model.resource import Content, Entry, EntryKind, Outcome, Quota, ResourcePath, Span, Written
 
@@ -193,10 +193,11 @@ class Scoped:
         try:
             if not root.is_root:
                 await self._backend.stat(root.parent)
-                return
         except GatewayError as trouble:
             raise unavailable("The storage does not answer.", log=f"folder above a share: {trouble}") from error
-        raise unavailable("The storage does not answer.", log="its root is missing") from error
+        if root.is_root:
+            raise unavailable("The storage does not answer.", log="its root is missing") from error
+        raise GatewayError(Kind.NOT_FOUND, error.public, code=ROOT_MISSING) from error
 
 
 def _missing() -> GatewayError:

@@ -144,6 +144,7 @@ class SentShare:
         created_at, expires_at: seconds since the epoch.
         recipient_display_name: what the peer answered (SHARE-7), or empty.
         closed_reason: why the share ended, in words for the owner.
+        problem: what keeps the recipient from opening it now, in words for the owner.
     """
 
     provider_id: str
@@ -165,6 +166,7 @@ class SentShare:
     outbox: tuple[Message, ...] = ()
     recipient_display_name: str = ""
     closed_reason: str = ""
+    problem: str = ""
 
     def stands(self, now: float) -> bool:
         """Tell whether this grant opens anything at `now` (seconds since the epoch)."""

@@ -76,8 +76,9 @@ def sent_document(share: SentShare) -> dict[str, object]:
 
 
 def problem_of(share: SentShare) -> str:
-    """Return why the share ended, or what is wrong with its delivery; empty if nothing is."""
-    return share.closed_reason or next((m.last_error for m in share.outbox if m.last_error), "")
+    """Return why the share ended, or what is wrong with its delivery or resource; empty if nothing is."""
+    waiting = next((message.last_error for message in share.outbox if message.last_error), "")
+    return share.closed_reason or waiting or share.problem
 
 
 def received_document(share: ReceivedShare) -> dict[str, object]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.backends.base import ResponseSink
-from gateway.errors import GatewayError, Kind
+from gateway.errors import ROOT_MISSING, GatewayError, Kind
 from gateway.log import get_logger
 from gateway.web import davfind, davif, davlock, davpatch, davread, davwrite
 from gateway.web.davshare import DavCall, DavShare
@@ -79,6 +79,8 @@ class DavDoor:
         except GatewayError as error:
             if tracked.is_started:
                 raise
+            if error.code == ROOT_MISSING and share.on_root_missing is not None:
+                await share.on_root_missing()
             await self._refuse(head, error, sink, share)
 
     async def _answer(self, head: RequestHead, body: AsyncIterator[bytes], sink: ResponseSink, share: DavShare) -> None:

@@ -29,6 +29,7 @@ class DavShare:
         root: how the share is addressed.
         locks: its locks, or None where there are none (class 1).
         folder_etag: makes the tag of a folder, where the storage's own does not change with what is below it.
+        on_root_missing: told when what was shared is not where it was.
     """
 
     backend: Backend
@@ -36,6 +37,7 @@ class DavShare:
     root: DavRoot
     locks: DavLocks | None = None
     folder_etag: Callable[[Entry], Awaitable[str | None]] | None = None
+    on_root_missing: Callable[[], Awaitable[None]] | None = None
 
     @property
     def may_write(self) -> bool:

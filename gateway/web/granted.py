@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.backends.base import Relay, RelayCall, ResponseSink
-from gateway.errors import GatewayError, Kind
+from gateway.errors import ROOT_MISSING, GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.flows.open_access import OpenAccess
 from gateway.model.grant import ClaimedCredential, CredentialForm, Grant
@@ -99,7 +99,7 @@ class GrantedDoor:
             elif head.method == "OPTIONS":
                 await send(_options(narrowed.share), sink)
             else:
-                await narrowed.relay.relay(_relay_call(head, body, narrowed.share.root), sink)
+                await _relay(narrowed.relay, _relay_call(head, body, narrowed.share.root), sink, narrowed.share)
 
     def _check_room(self, grant: Grant) -> None:
         if self.watch.serving_under(grant) >= self.max_streams:
@@ -128,6 +128,15 @@ def _basic(packed: str) -> list[ClaimedCredential]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return []
     return [ClaimedCredential(CredentialForm.BASIC, Secret(user))] if user else []
+
+
+async def _relay(relay: Relay, call: RelayCall, sink: ResponseSink, share: DavShare) -> None:
+    try:
+        await relay.relay(call, sink)
+    except GatewayError as error:
+        if error.code == ROOT_MISSING and share.on_root_missing is not None:
+            await share.on_root_missing()
+        raise
 
 
 def _options(share: DavShare) -> Reply:

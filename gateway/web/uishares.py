@@ -20,7 +20,7 @@ from gateway.flows.send_share import DESCRIPTION_MAX_CHARS, SendShare, ShareDraf
 from gateway.model.address import Host, OcmAddress, parse_address
 from gateway.model.peer import Peer
 from gateway.model.resource import ResourcePath
-from gateway.model.share import SENT_STEPS, Permission, ReceivedShare, ReceivedState, SentShare, SentState
+from gateway.model.share import SENT_STEPS, STANDING, Permission, ReceivedShare, ReceivedState, SentShare, SentState
 from gateway.store.base import Table
 from gateway.web import files, pagewords
 from gateway.web.pages import Pages, Visitor
@@ -255,11 +255,17 @@ def _sent_row(share: SentShare, now: float) -> Mapping[str, object]:
         "share": share,
         "words": pagewords.sent_words(share, now),
         "tone": pagewords.sent_tone(share, now),
-        "problem": share.closed_reason if share.state is SentState.REFUSED else pagewords.waiting_words(share),
+        "problem": _problem(share),
         "next_attempt": pagewords.soon_words(waiting.due, now) if waiting else "",
         "may_write": Permission.WRITE in share.permissions,
         "can_end": SentState.REVOKED in SENT_STEPS[share.state] and share.stands(now),
     }
+
+
+def _problem(share: SentShare) -> str:
+    if share.state is SentState.REFUSED:
+        return share.closed_reason
+    return pagewords.waiting_words(share) or (share.problem if share.state in STANDING else "")
 
 
 def _received_row(share: ReceivedShare, now: float) -> Mapping[str, object]:
