@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.backends.base import RelayCall
 from gateway.backends.ownprops import GETETAG, OWN_NAMES, QUOTA_NAMES, own_values
@@ -11,6 +11,9 @@ from gateway.backends.webdav import WebdavBackend
 from gateway.backends.webdav_names import Place
 from gateway.model.grant import Grant
 from gateway.model.resource import EntryKind, Quota, ResourcePath
+
+# A piece of an answer holds fewer responses than that; the memory is only for those.
+FOUND_MAX_ENTRIES = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class AnswerRewriter:
     share: Place
     shown: Shown
     quota: Quota | None = None
+    found: dict[str, ResourcePath | None] = field(default_factory=dict)
 
     @property
     def root_href(self) -> str:
@@ -75,16 +79,26 @@ class AnswerRewriter:
         """Return the values of our own properties that were asked for, and the names of those that have none."""
         is_folder = self.grant.kind is EntryKind.FOLDER if path.is_root else is_folder
         asked = self.shown.own & OWN_NAMES
-        quota = await self._quota() if asked & QUOTA_NAMES else Quota()
-        values = own_values(self.grant, path, is_folder=is_folder, quota=quota)
-        given = {name: values[name] for name in sorted(asked) if name in values}
+        # Many clients ask for none of them, and folders are large.
+        given = await self._given(asked, path, is_folder=is_folder) if asked else {}
+        missing = frozenset(asked - given.keys())
         if GETETAG in self.shown.own and path.is_root and is_folder:
             given[GETETAG] = await self.ports.root_etag(self.grant, etag)
-        return given, frozenset(asked - values.keys())
+        return given, missing
+
+    async def _given(self, asked: frozenset[str], path: ResourcePath, *, is_folder: bool) -> dict[str, str]:
+        quota = await self._quota() if asked & QUOTA_NAMES else Quota()
+        values = own_values(self.grant, path, is_folder=is_folder, quota=quota)
+        return {name: values[name] for name in sorted(asked) if name in values}
 
     def _find(self, href: str) -> ResourcePath | None:
-        near = self.asked.path(href)
-        return self.call.path / near if near is not None else self.share.path(href)
+        # Each href is asked about twice: how the client is told, and soon after where it is.
+        if href not in self.found:
+            if len(self.found) >= FOUND_MAX_ENTRIES:
+                self.found.clear()
+            near = self.asked.path(href)
+            self.found[href] = self.call.path / near if near is not None else self.share.path(href)
+        return self.found[href]
 
     async def _quota(self) -> Quota:
         if self.quota is None:

@@ -84,7 +84,7 @@ class _Piece:
 
 
 async def splice(chunks: AsyncIterator[bytes], rewriter: Rewriter) -> AsyncIterator[bytes]:
-    """Yield an answer as the client may see it.
+    """Yield an answer as the client may see it, in as many pieces as it came: small ones would cost a write each.
 
     Raises:
         GatewayError: `UNAVAILABLE` if it is not a bounded XML document.
@@ -92,12 +92,10 @@ async def splice(chunks: AsyncIterator[bytes], rewriter: Rewriter) -> AsyncItera
     scanner = _Scanner(rewriter)
     async for chunk in chunks:
         scanner.feed(chunk, is_last=False)
-        async for part in scanner.ready():
+        if part := await scanner.ready():
             yield part
     scanner.feed(b"", is_last=True)
-    async for part in scanner.ready():
-        yield part
-    yield scanner.rest()
+    yield await scanner.ready() + scanner.rest()
 
 
 class _Scanner:
@@ -122,20 +120,18 @@ class _Scanner:
         self._buffer += chunk
         parse_piece(self._parser, chunk, is_last=is_last)
 
-    async def ready(self) -> AsyncIterator[bytes]:
-        """Yield what is complete, with all that stands before it."""
+    async def ready(self) -> bytes:
+        """Return what is complete, with all that stands before it."""
+        parts = []
         pieces, self._pieces = self._pieces, []
         for piece in pieces:
-            before = self._cut(piece.start)
-            if before:
-                yield before
+            parts.append(self._cut(piece.start))
             raw_offset = self._offset
             raw = self._cut(piece.end)
-            shown = await self._finish(piece, raw, raw_offset)
-            if shown:
-                yield shown
+            parts.append(await self._finish(piece, raw, raw_offset))
         if len(self._buffer) > RESPONSE_MAX_BYTES:
             raise nonsense("a response element is too large")
+        return b"".join(parts)
 
     def rest(self) -> bytes:
         """Return what stands behind the last piece."""
