@@ -34,11 +34,7 @@ def configure(level: str = "info", form: str = "text") -> None:
         form: `text` or `json`.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    renderer: Any = structlog.processors.JSONRenderer() if form == "json" else _as_line
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -53,6 +49,20 @@ def configure(level: str = "info", form: str = "text") -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), format="%(levelname)s %(name)s: %(message)s", force=True)
+
+
+def _as_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    # Several times quicker than the library's renderer for consoles, and every request writes a line.
+    traceback = event.pop("exception", "")
+    head = f"{event.pop('timestamp')} {event.pop('level'):<7} {event.pop('event')}"
+    facts = "".join(f"  {name}={_fact(value)}" for name, value in event.items())
+    return head + facts + (f"\n{traceback}" if traceback else "")
+
+
+def _fact(value: object) -> str:
+    # What a stranger wrote can neither begin a new line nor look like another fact.
+    text = str(value)
+    return text if text.isprintable() and not set(text) & {" ", "=", '"'} else repr(text)
 
 
 def blank_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

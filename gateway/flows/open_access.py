@@ -8,8 +8,9 @@ secret where an exchanged token is required, an ended share. An absent or foreig
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway.crypto.jwt import TokenInvalid
@@ -22,6 +23,9 @@ from gateway.model.token import TokenClaims
 from gateway.store.base import StoreHealth, Table
 
 B = TypeVar("B")
+
+# How many narrowed storages are kept for the next request under the same grant.
+MEMORY_MAX_GRANTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class OpenAccess(Generic[B]):
     verify_token: Callable[[str, float], TokenClaims]
     narrow: Callable[[Grant], Awaitable[B]]
     now: Clock
+    _narrowed: OrderedDict[str, tuple[Grant, B]] = field(default_factory=OrderedDict)
 
     async def open(self, credentials: Iterable[ClaimedCredential]) -> Access[B]:
         """Return what the first credential that opens anything opens.
@@ -63,8 +68,18 @@ class OpenAccess(Generic[B]):
                     raise
                 refusal = error
             else:
-                return Access(grant, await self.narrow(grant))
+                return Access(grant, await self._narrowed_to(grant))
         raise refusal
+
+    async def _narrowed_to(self, grant: Grant) -> B:
+        # It holds nothing of a request, so the next one under an equal grant uses it too.
+        known = self._narrowed.get(grant.grant_id)
+        if known is None or known[0] != grant:
+            known = (grant, await self.narrow(grant))
+            self._narrowed[grant.grant_id] = known
+            while len(self._narrowed) > MEMORY_MAX_GRANTS:
+                self._narrowed.popitem(last=False)
+        return known[1]
 
     async def still_stands(self, grant: Grant) -> None:
         """Do nothing if the grant stands; asked at every verb, since a session can outlive its grant.
