@@ -30,7 +30,7 @@ from gateway.crypto.digest import check_content_digest, content_digest
 from gateway.crypto.jwk import Algorithm, verifying_key
 from gateway.crypto.refusal import Reason, SignatureError
 from gateway.crypto.ring import SigningKey
-from gateway.crypto.sigfield import OCM, ClaimedSignature, find_signature, replay_key
+from gateway.crypto.sigfield import INPUT, OCM, SIGNATURE, ClaimedSignature, find_signature, replay_key
 
 __all__ = [
     "ClaimedSignature",
@@ -165,7 +165,7 @@ def _check_signature(
         key_resolver=MappingKeyResolver(public_keys=keys, private_keys={}),
     )
     try:
-        verifier.verify(_Message(head.method, head.target_uri, _OneSignature(head, claimed)), max_age=None)
+        verifier.verify(_Message(head.method, head.target_uri, _OneSignature(head, claimed)))
     except HTTPMessageSignaturesException as error:
         if isinstance(error.__cause__, WrongSignature):
             raise SignatureError(Reason.SIGNATURE_WRONG, "The signature is not right.") from error
@@ -194,10 +194,8 @@ class _OneSignature:
 
     def items(self) -> list[tuple[str, str]]:
         """Return the field lines with the chosen signature in place of all."""
-        others = [
-            (name, text) for name, text in self.head.headers if name.lower() not in ("signature", "signature-input")
-        ]
-        chosen = [("Signature-Input", self.claimed.input_member), ("Signature", self.claimed.signature_member)]
+        others = [(name, text) for name, text in self.head.headers if name.lower() not in (INPUT, SIGNATURE)]
+        chosen = [(INPUT, self.claimed.input_member), (SIGNATURE, self.claimed.signature_member)]
         return others + chosen
 
 

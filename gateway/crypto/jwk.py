@@ -158,7 +158,7 @@ def _import(shape: _Shape, jwk: Mapping[str, object]) -> PublicKey:
     try:
         if shape.kty == "OKP":
             return Ed25519PublicKey.from_public_bytes(octets[0])
-        first, second = (int.from_bytes(part, "big") for part in octets)
+        first, second = (int.from_bytes(part) for part in octets)
         if shape.kty == "RSA":
             return RSAPublicNumbers(n=first, e=second).public_key()
         return EllipticCurvePublicNumbers(first, second, _CURVES[shape.curve]).public_key()
@@ -170,7 +170,7 @@ def _octets(member: object) -> bytes:
     if not isinstance(member, str) or not 0 < len(member) <= JWK_MEMBER_MAX_CHARS:
         raise _refused("A member of the key is missing or too long.")
     try:
-        return base64.b64decode(member.rstrip("=") + "=" * (-len(member.rstrip("=")) % 4), b"-_", validate=True)
+        return base64.b64decode(member + "=" * (-len(member) % 4), b"-_", validate=True)
     except ValueError as error:
         raise _refused("The key is malformed.") from error
 

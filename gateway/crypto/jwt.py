@@ -53,7 +53,7 @@ def issue(claims: TokenClaims, key: SigningKey) -> Secret:
         "iat": claims.issued_at,
         "exp": claims.expires_at,
     }
-    return Secret(jwt.encode(header, payload, ECKey.import_key(key.pem()), algorithms=[ALGORITHM]))
+    return Secret(jwt.encode(header, payload, ECKey.import_key(key.pem())))
 
 
 def verification_keys(keys: Iterable[SigningKey]) -> Mapping[str, ECKey]:

@@ -60,13 +60,14 @@ def load_key_file(path: Path) -> KeyRing:
     try:
         with path.open("rb") as file:
             # Asked of the open file, so that it cannot be exchanged in between.
-            if os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            status = os.fstat(file.fileno())
+            if status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
                 raise _unusable(f"The key file {path} is open to all users of this host; give it mode 0600 or 0440.")
-            text = file.read(KEY_FILE_MAX_BYTES + 1)
+            if status.st_size > KEY_FILE_MAX_BYTES:
+                raise _unusable(f"The key file {path} is too large.")
+            text = file.read()
     except OSError as error:
         raise _unusable(f"The key file {path} cannot be read: {error.strerror}.") from error
-    if len(text) > KEY_FILE_MAX_BYTES:
-        raise _unusable(f"The key file {path} is too large.")
     return parse_key_ring(text)
 
 
@@ -196,7 +197,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -185,7 +185,7 @@ SIGNING_STEPS: Steps = {
 
 def _advance(slots: tuple[Slot[K], ...], now: float, pace: Pace, steps: Steps) -> tuple[Slot[K], ...]:
     moved = tuple(_stepped(slot, now, pace, steps) for slot in slots)
-    fresh = [slot for old, slot in zip(slots, moved, strict=True) if slot.state is KeyState.ACTIVE and slot != old]
+    fresh = [slot for slot in moved if slot.state is KeyState.ACTIVE and slot not in slots]
     if fresh:
         moved = tuple(
             replace(slot, state=KeyState.RETIRING, since=int(now))

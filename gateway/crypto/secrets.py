@@ -56,7 +56,7 @@ class Sealer:
         if form != _FORMAT or name not in self._ciphers:
             raise _unreadable("its key is not in the ring")
         try:
-            octets = base64.b64decode(text.encode("ascii"), b"-_", validate=True)
+            octets = base64.b64decode(text, b"-_", validate=True)
             return self._ciphers[name].decrypt(octets[:NONCE_BYTES], octets[NONCE_BYTES:], context.encode())
         except (ValueError, InvalidTag) as error:
             raise _unreadable("it was changed, or belongs elsewhere") from error

@@ -21,8 +21,8 @@ FIELD_MAX_CHARS = 8192
 FIELD_MAX_MEMBERS = 16
 COMPONENTS_MAX = 32
 
-_INPUT = "signature-input"
-_SIGNATURE = "signature"
+INPUT = "signature-input"
+SIGNATURE = "signature"
 # A comma ends a member unless it stands in a string; an unfinished string runs to the end of the field.
 _MEMBER = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++', re.DOTALL)
 _LABEL = re.compile(r"([a-z*][a-z0-9_.*-]*)=")
@@ -71,7 +71,7 @@ def find_signature(headers: Sequence[tuple[str, str]]) -> ClaimedSignature | Non
         SignatureError: `TOO_LARGE`, `AMBIGUOUS` for two or more, `DUPLICATE_PARAMETER`, `KEYID_MISSING`, and
             `MALFORMED` if the OCM signature, or what may have been it, cannot be read.
     """
-    inputs = [_Member(text) for text in _members(headers, _INPUT)]
+    inputs = [_Member(text) for text in _members(headers, INPUT)]
     chosen = _choose(inputs)
     if chosen is None:
         return None
@@ -100,7 +100,7 @@ class _Member:
         found = _LABEL.match(text)
         self.label = found[1] if found else ""
         self.duplicates: list[str] = []
-        self.components: list[object] | None = None
+        self.components: list[tuple[object, Mapping[str, object]]] | None = None
         self.params: Mapping[str, object] = {}
         value = _parse(text, self._note_duplicate)
         if isinstance(value, tuple) and isinstance(value[0], list) and _well_typed(value[1]):
@@ -162,12 +162,11 @@ def _claimed(chosen: _Member, signature_member: str) -> ClaimedSignature:
     )
 
 
-def _components(items: list[object] | None) -> tuple[Component, ...]:
+def _components(items: list[tuple[object, Mapping[str, object]]] | None) -> tuple[Component, ...]:
     if items is None or len(items) > COMPONENTS_MAX:
         raise SignatureError(Reason.TOO_LARGE, "The signature covers too many components.")
     found = []
-    for item in items:
-        name, params = item if isinstance(item, tuple) else (item, {})
+    for name, params in items:
         if not isinstance(name, str):
             raise _malformed()
         found.append(Component(name, is_bare=not params))
@@ -175,7 +174,7 @@ def _components(items: list[object] | None) -> tuple[Component, ...]:
 
 
 def _signature_member(headers: Sequence[tuple[str, str]], label: str) -> str:
-    members = [text for text in _members(headers, _SIGNATURE) if text.startswith(f"{label}=")]
+    members = [text for text in _members(headers, SIGNATURE) if text.startswith(f"{label}=")]
     if len(members) > 1:
         raise SignatureError(Reason.AMBIGUOUS, "Two signatures share a label.")
     if not members:
@@ -199,7 +198,8 @@ def _parse(member: str, on_duplicate: http_sf.OnDuplicateKeyType | None = None) 
         parsed = http_sf.parse(member.encode("ascii"), tltype="dictionary", on_duplicate_key=on_duplicate)
     except (ValueError, OverflowError):
         return None
-    return next(iter(parsed.values()), None) if isinstance(parsed, dict) and len(parsed) == 1 else None
+    assert isinstance(parsed, dict)
+    return next(iter(parsed.values())) if len(parsed) == 1 else None
 
 
 def _well_typed(params: Mapping[str, object]) -> bool:
@@ -209,11 +209,13 @@ def _well_typed(params: Mapping[str, object]) -> bool:
 
 
 def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    assert value is None or isinstance(value, int)
+    return value
 
 
 def _string(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    assert value is None or isinstance(value, str)
+    return value
 
 
 def _malformed() -> SignatureError:

@@ -17,6 +17,7 @@ TOKEN_MAX_CHARS = 16_384
 DEFAULT_LIFETIME_SECONDS = 300
 LIFETIME_MAX_SECONDS = 86_400
 
+_BEARER = "bearer"
 _VISIBLE = re.compile(r"[!-~]+")
 
 
@@ -54,10 +55,10 @@ def parse_answer(document: Mapping[str, object] | None) -> AccessToken:
         GatewayError: `UNAVAILABLE` if it handed out none that can be used: that says nothing about the share.
     """
     answer = document or {}
-    token, kind = answer.get("access_token"), answer.get("token_type", "Bearer")
+    token, kind = answer.get("access_token"), answer.get("token_type", _BEARER)
     if not isinstance(token, str) or len(token) > TOKEN_MAX_CHARS or not _VISIBLE.fullmatch(token):
         raise _unusable("no access token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
+    if not isinstance(kind, str) or kind.lower() != _BEARER:
         raise _unusable("a token of another type than Bearer")
     lifetime = answer.get("expires_in", DEFAULT_LIFETIME_SECONDS)
     if not isinstance(lifetime, int) or isinstance(lifetime, bool) or lifetime <= 0:

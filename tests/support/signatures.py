@@ -107,4 +107,7 @@ def refused(reason: Reason):
     with pytest.raises(SignatureError) as caught:
         yield caught
     assert caught.value.reason is reason
-    assert str(caught.value).endswith(".")
+    sentence = str(caught.value)
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert not sentence.isupper()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.crypto.jwk import (
     JWK_MEMBER_MAX_CHARS,
     JWKS_MAX_KEYS,
+    RSA_MAX_BITS,
     Algorithm,
     import_jwk_set,
     key_id_host,
@@ -52,6 +53,22 @@ def test_accepted_keys(jwk):
     assert verifying_key({**jwk, "use": "sig", "key_ops": ["verify"]}).algorithm == jwk["alg"]
 
 
+def test_padded_members():
+    """Members may be padded, as some senders write base64url."""
+    assert verifying_key({**JWK, "x": JWK["x"] + "="}).public == verifying_key(JWK).public
+
+
+@pytest.mark.req("KEYS-1")
+def test_the_largest_rsa_key():
+    """An RSA key has at most 8192 bits."""
+    largest = {**RSA2048, "n": base64url((2**RSA_MAX_BITS - 1).to_bytes(RSA_MAX_BITS // 8, "big"))}
+    larger = {**RSA2048, "n": base64url((2**RSA_MAX_BITS + 1).to_bytes(RSA_MAX_BITS // 8 + 1, "big"))}
+
+    assert verifying_key(largest).public.key_size == RSA_MAX_BITS
+    with refused(Reason.KEY_REFUSED):
+        verifying_key(larger)
+
+
 @pytest.mark.req("KEYS-1")
 def test_the_older_name_of_ed25519():
     """`EdDSA` with the curve Ed25519 is the same key."""
@@ -87,6 +104,8 @@ def test_the_older_name_of_ed25519():
         ({**JWK, "x": "AAAA"}, "malformed"),
         ({**JWK, "x": "!" + JWK["x"]}, "malformed"),
         ({**JWK, "x": "A"}, "malformed"),
+        ({**JWK, "x": JWK["x"] + "!!!!"}, "malformed"),
+        ({**JWK, "x": "====" + JWK["x"]}, "malformed"),
         ({**P256, "y": P256["x"]}, "malformed"),
         ({**RSA2048, "e": "AA"}, "malformed"),
         ({**RSA2048, "n": base64url(bytes([1, *bytes(1024), 1]))}, "2048 to 8192 bits"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from joserfc import jwt as jose
 from joserfc.jwk import ECKey, OctKey
 
+from gateway.crypto import jwt
 from gateway.crypto.jwt import TOKEN_MAX_CHARS, TokenFault, TokenInvalid, issue, verification_keys, verify
 from gateway.crypto.keys import Algorithm, KeyRing, Pace, SigningKey
 from gateway.model.token import TokenClaims
@@ -177,6 +178,15 @@ def test_a_very_long_token():
     payload = {**PAYLOAD, "sub": "x" * TOKEN_MAX_CHARS}
 
     _refused(_token(payload=payload))
+
+
+def test_the_longest_token(monkeypatch):
+    """The bound on a token's length is exact."""
+    token = _token()
+    monkeypatch.setattr(jwt, "TOKEN_MAX_CHARS", len(token))
+    assert _check(token) == CLAIMS
+    monkeypatch.setattr(jwt, "TOKEN_MAX_CHARS", len(token) - 1)
+    _refused(token)
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from([".", *_token().split("."), "e30", "W10", "é"])).map("".join)))

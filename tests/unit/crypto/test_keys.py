@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from dataclasses import replace
 
@@ -63,6 +64,16 @@ class TestPublished:
             assert verifying_key(key.public_jwk()).public == key.private.public_key()
             assert verifying_key(key.public_jwk()).algorithm is key.algorithm
 
+    def test_a_fresh_ring(self):
+        """A ring begins with one active key of each kind, from now on, and can be saved."""
+        ring = KeyRing.generate(URL, NOW + 0.5)
+
+        assert ring.public_url == URL
+        for slots in (ring.signing, ring.token, ring.sealing):
+            assert [(slot.state, slot.since) for slot in slots] == [(KeyState.ACTIVE, NOW)]
+        assert parse_key_ring(dump_key_ring(ring)) == ring
+        assert [kid[: kid.rindex("-")] for kid in _kids(ring)] == [f"{URL}/ocm#sign", f"{URL}/ocm#token"]
+
     def test_rings_differ(self):
         """Every ring has keys, names and instance of its own."""
         other = KeyRing.generate(URL, NOW)
@@ -93,6 +104,7 @@ class TestRotation:
         assert published.signing_key() == RING.signing_key()
         assert published.token_key() == RING.token_key()
         assert len(_kids(published)) == 4
+        assert [slot.since for slot in published.signing] == [NOW, NOW]
 
         exchanged = published.rotate(NOW + 100, PACE)
         assert _states(exchanged.signing) == _states(exchanged.token) == ["active", "retiring"]
@@ -133,6 +145,19 @@ class TestRotation:
         """A key never has a name that was used before."""
         published = RING.rotate(NOW, PACE)
         assert len(set(_kids(published))) == 4
+        for kid, use in zip(_kids(published), ("sign", "sign", "token", "token"), strict=True):
+            assert re.fullmatch(rf"https://sender\.example\.org/ocm#{use}-[0-9a-f]{{12}}", kid)
+
+    @pytest.mark.req("KEYS-2")
+    def test_the_order_of_keys_does_not_count(self):
+        """A next key takes the active one's place also if the file names it last."""
+        published = RING.rotate(NOW, PACE)
+        turned = replace(published, signing=published.signing[::-1], token=published.token[::-1])
+        exchanged = turned.advance(NOW + 100, PACE)
+
+        assert exchanged.signing_key() == published.signing[0].key
+        assert exchanged.token_key() == published.token[0].key
+        assert _states(exchanged.signing) == _states(exchanged.token) == ["retiring", "active"]
 
     @given(st.lists(st.tuples(st.integers(0, 2000), st.booleans()), max_size=12))
     def test_there_is_never_a_gap(self, steps):
@@ -171,6 +196,7 @@ def _refused(call, sentence):
     assert caught.value.kind is Kind.CONFIGURATION
     assert caught.value.code == "key-file"
     assert sentence in caught.value.public
+    return caught.value
 
 
 class TestKeyFile:
@@ -195,6 +221,25 @@ class TestKeyFile:
 
         assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
         assert [path.name for path in tmp_path.iterdir()] == ["keys.json"]
+
+    def test_it_is_written_beside_its_place(self, tmp_path, monkeypatch):
+        """Until it is complete the new file lies in the same folder, hidden, so that one step puts it into place."""
+        seen = []
+        sync = os.fsync
+        monkeypatch.setattr(
+            os, "fsync", lambda handle: seen.append([path.name for path in tmp_path.iterdir()]) or sync(handle)
+        )
+        save_key_file(tmp_path / "keys.json", RING)
+
+        [[during], after] = seen
+        assert during.startswith(".keys.json.")
+        assert after == ["keys.json"]
+
+    def test_people_can_read_it(self, tmp_path):
+        """The file is indented text that ends with a line break."""
+        text = dump_key_ring(RING)
+
+        assert text == json.dumps(json.loads(text), indent=2) + "\n"
 
     def test_a_failed_write_leaves_the_old_file(self, tmp_path):
         """If the new file cannot take the old one's place, the old one stays and nothing else does."""
@@ -243,11 +288,12 @@ class TestKeyFile:
     )
     def test_no_key_file(self, text):
         """What is no key file is refused without a traceback."""
-        _refused(lambda: parse_key_ring(text), "malformed")
+        assert _refused(lambda: parse_key_ring(text), "malformed").public == "The key file is malformed."
 
     def test_another_version(self):
         """A file of a later version is not guessed at."""
-        _refused(lambda: parse_key_ring(_changed("version", 2)), "another version")
+        error = _refused(lambda: parse_key_ring(_changed("version", 2)), "another version")
+        assert error.public == "The key file is of another version."
 
     @pytest.mark.parametrize("name", ["public_url", "instance_id", "pepper", "signing", "token", "sealing"])
     @pytest.mark.parametrize("value", ["", 5, None, [5], ["x"], [{}]])
@@ -255,12 +301,26 @@ class TestKeyFile:
         """Each member has to be there and of its kind."""
         _refused(lambda: parse_key_ring(_changed(name, value)), "malformed")
 
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("public_url", "", "A text is missing."),
+            ("signing", {}, "Keys come in a list."),
+            ("pepper", "", "A value is empty."),
+            ("pepper", "!QUFB", "Only base64 data is allowed"),
+        ],
+    )
+    def test_what_is_malformed(self, name, value, reason):
+        """Behind the refusal stands, for who debugs it, what was wrong."""
+        assert str(_refused(lambda: parse_key_ring(_changed(name, value)), "malformed").__cause__) == reason
+
     @pytest.mark.parametrize("name", ["signing", "token", "sealing"])
     def test_not_one_active_key(self, name):
         """Of each kind exactly one key is active."""
         [entry] = json.loads(dump_key_ring(RING))[name]
         for entries in ([], [entry, entry], [{**entry, "state": "retiring"}]):
-            _refused(lambda entries=entries: parse_key_ring(_changed(name, entries)), "exactly one active key")
+            error = _refused(lambda entries=entries: parse_key_ring(_changed(name, entries)), "exactly one active key")
+            assert error.public == "The key file needs exactly one active key of each kind."
 
     @pytest.mark.parametrize(
         "private",
@@ -277,19 +337,23 @@ class TestKeyFile:
         [entry] = json.loads(dump_key_ring(RING))["token"]
         entry["key"]["private"] = pem
 
-        _refused(lambda: parse_key_ring(_changed("token", [entry])), "malformed")
+        error = _refused(lambda: parse_key_ring(_changed("token", [entry])), "malformed")
+        if isinstance(private, x25519.X25519PrivateKey):
+            assert str(error.__cause__) == "Keys of this kind are not used here."
 
     def test_a_token_key_of_another_algorithm(self):
         """Access tokens are signed with ES256 and nothing else."""
         signing = json.loads(dump_key_ring(RING))["signing"]
 
-        _refused(lambda: parse_key_ring(_changed("token", signing)), "malformed")
+        error = _refused(lambda: parse_key_ring(_changed("token", signing)), "malformed")
+        assert str(error.__cause__) == "Access tokens are signed with ES256."
 
     def test_a_short_encryption_key(self):
         """An encryption key of another length is refused."""
         ring = replace(RING, sealing=(replace(RING.sealing[0], key=b"short"),))
 
-        _refused(lambda: parse_key_ring(dump_key_ring(ring)), "malformed")
+        error = _refused(lambda: parse_key_ring(dump_key_ring(ring)), "malformed")
+        assert str(error.__cause__) == "An encryption key has the wrong length."
 
     def test_states_are_spelled_out(self):
         """The file names states and times, so that an operator can read it."""

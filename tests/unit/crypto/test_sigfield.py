@@ -1,5 +1,6 @@
 """Which of a message's signatures is the OCM one, and how a signature is remembered (SIG-3, SIG-8)."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -103,6 +104,9 @@ class TestRefused:
             'ocm=(date);keyid="k"',
             'ocm=("date");keyid="\u00e9"',
             'ocm=("date");keyid="k',
+            'Xocm=("date");keyid="k";tag="ocm"',
+            '\x0bocm=("date");keyid="k";tag="ocm"',
+            'ocm=("date");keyid="k";tag="ocm";more=%"\\", b="',
         ],
     )
     def test_malformed(self, member):
@@ -173,6 +177,13 @@ class TestReplayKey:
         assert replay_key(claimed) != replay_key(later)
         assert replay_key(claimed) != replay_key(replace(claimed, unverified_key_id=KEY_ID + "x"))
         assert len(replay_key(claimed)) == 64
+
+    @pytest.mark.req("SIG-8")
+    def test_the_name_stays(self):
+        """The name is the same in every version, since a store outlives an upgrade."""
+        claimed = replace(find_signature(Draft().signed()), unverified_key_id="k", signature=b"abcd")
+
+        assert replay_key(claimed) == hashlib.sha256(b"k\0ab").hexdigest()
 
     @pytest.mark.req("SIG-8")
     def test_a_mirrored_ecdsa_signature_has_no_other_name(self):
