@@ -9,7 +9,7 @@ export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 
 BIN := .venv/bin
 TEST_EXTRAS := demo,test,check,charts
-TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver
+TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium
 BENCH_TOOLS := nginx:nginx apache2:apache2-bin wrk:wrk curl:curl taskset:util-linux
 
 .PHONY: help demo run test check bench mutants docs clean
