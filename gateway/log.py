@@ -48,7 +48,16 @@ def configure(level: str = "info", form: str = "text") -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=max(threshold, logging.WARNING), format="%(levelname)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[_Foreign()], force=True)
+
+
+class _Foreign(logging.Handler):
+    """Lets libraries speak in the gateway's own form, so that a reader of JSON meets nothing else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record of a library."""
+        logger = get_logger(record.name)
+        logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
 
 
 def _as_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

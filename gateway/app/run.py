@@ -9,12 +9,15 @@ the same parts, in `app.inspect`.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
@@ -23,6 +26,7 @@ from gateway import __version__
 from gateway.app import background, doors, flows, identity, peers, state, storage
 from gateway.app.core import Core
 from gateway.config import Config
+from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.jobs.tasks import Tasks
 from gateway.log import get_logger
@@ -78,8 +82,21 @@ async def running(
         background.start(core, all_flows, queue)
         stack.callback(setattr, readiness, "is_ready", False)
         readiness.is_ready = True
-        log.info("serving", version=__version__, public_url=config.public_url, port=port, operations_port=ops_port)
+        log.info("serving", **_told(config, port, ops_port))
         yield Gateway(port, ops_port, readiness, all_flows.tasks, core.watch)
+
+
+def _told(config: Config, port: int, ops_port: int) -> dict[str, str]:
+    """Return what an operator wants to see first in the log."""
+    store = config.store.url if config.store.is_embedded else urlsplit(config.store.url).netloc.rpartition("@")[2]
+    return {
+        "version": __version__,
+        "public_url": config.public_url,
+        "storage": config.storage.url,
+        "store": store,
+        "listens": f"{config.http.host}:{port}",
+        "operations": f"{config.ops.host}:{ops_port}",
+    }
 
 
 async def serve_until_stopped(config: Config) -> None:
@@ -100,6 +117,7 @@ async def serve_until_stopped(config: Config) -> None:
         await stop.wait()
         gateway.readiness.is_ready = False
         log.info("stopping; running transfers may finish", seconds=config.http.drain_seconds)
+    log.info("stopped")
 
 
 async def _core(config: Config, stack: AsyncExitStack, now: Callable[[], float]) -> Core:
@@ -138,5 +156,15 @@ async def _listen(stack: AsyncExitStack, app: web.Application, place: Place, dra
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, *place) if isinstance(place, tuple) else web.SockSite(runner, place)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        raise _not_listening(place, error) from error
     return int(runner.addresses[0][1])
+
+
+def _not_listening(place: Place, error: OSError) -> GatewayError:
+    where = f"{place[0]}:{place[1]}" if isinstance(place, tuple) else "the given socket"
+    # Whoever holds the port may leave it; an address that is not ours, or a port for root only, stays so.
+    kind = Kind.UNAVAILABLE if error.errno == errno.EADDRINUSE else Kind.CONFIGURATION
+    return GatewayError(kind, f"Cannot listen on {where}: {os.strerror(error.errno or 0)}.")

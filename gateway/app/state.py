@@ -44,14 +44,19 @@ async def open_state(config: Config, stack: AsyncExitStack, now: Callable[[], fl
 
 
 async def mark_store(config: Config) -> None:
-    """Write this instance's mark into an external store.
+    """Write this instance's mark into the store: a new external one, or an embedded one whose data are lost.
 
     Raises:
-        GatewayError: `CONFIGURATION` if the store is embedded or another gateway's, `UNAVAILABLE` if it is away.
+        GatewayError: `CONFIGURATION` if there are no keys, the store is another gateway's or (embedded) in use by a
+            running gateway, `UNAVAILABLE` if it is away.
     """
-    if config.store.is_embedded:
-        raise GatewayError(Kind.CONFIGURATION, "The embedded store is marked by itself on the first start.")
-    async with _connected(config, _external_url(config), _existing_keys(config)) as store:
+    keys = _existing_keys(config)
+    async with AsyncExitStack() as stack:
+        if config.store.is_embedded:
+            url = (await stack.enter_async_context(EmbeddedStore(config.data_dir / "store"))).url
+        else:
+            url = _external_url(config)
+        store = await stack.enter_async_context(_connected(config, url, keys))
         await store.health.check_server()
         await store.health.write_marker()
 

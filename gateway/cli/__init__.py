@@ -12,7 +12,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.demo import demo
-from gateway.cli.exits import exit_code
+from gateway.cli.exits import INTERRUPTED, exit_code
 from gateway.cli.operate import COMMANDS as FOR_OPERATORS
 from gateway.cli.use import COMMANDS as FOR_USERS
 from gateway.errors import GatewayError
@@ -33,7 +33,7 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

@@ -15,17 +15,21 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 from gateway.app import discover_peer
-from gateway.cli.demoparts import HELLO, Side, start, until
+from gateway.cli.demoparts import HELLO, Side, Stage, start, until
+from gateway.cli.exits import FAILED, INTERRUPTED
 from gateway.config import load
 from gateway.errors import GatewayError, Kind
 
 ANSWER = "Hello back from Bob.\n"
+LOG_SECONDS = 0.05
+LOOK_SECONDS = 0.5
 
 
 @click.command()
@@ -33,31 +37,48 @@ ANSWER = "Hello back from Bob.\n"
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path), help="Where to keep everything; else it is temporary."
 )
-def demo(*, leave: bool, folder: Path | None) -> None:
+@click.option("--free-ports", is_flag=True, help="Take any free ports, so that several demos can run side by side.")
+def demo(*, leave: bool, folder: Path | None, free_ports: bool) -> None:
     """Play a share from one gateway to another on this machine."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
     with contextlib.ExitStack() as stack:
-        place = folder or Path(stack.enter_context(_temporary_folder()))
-        try:
-            alpha, beta = start(stack, place)
-            is_good = Story(alpha, beta).tell()
-            if is_good and not leave:
-                _wait(alpha, beta)
-        except KeyboardInterrupt:
-            click.echo("\nStopping.")
-            is_good = True
-    sys.exit(0 if is_good else 1)
+        place = (folder or Path(stack.enter_context(_temporary_folder()))).absolute()
+        place.mkdir(parents=True, exist_ok=True)
+        status = _played(stack, place, leave=leave, free_ports=free_ports)
+        # Nobody may interrupt the stopping: parts would be left over.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+    sys.exit(status)
+
+
+def _played(stack: contextlib.ExitStack, place: Path, *, leave: bool, free_ports: bool) -> int:
+    """Start, tell the story, and wait where that is wished; return the exit status."""
+    status = INTERRUPTED
+    try:
+        stage = start(stack, place, free_ports=free_ports)
+        if not Story(stage).tell():
+            return FAILED
+        status = 0
+        if not leave:
+            _wait(stage)
+    except GatewayError as error:
+        click.secho(f"\nFAILED: {error}", fg="red")
+        return FAILED
+    except KeyboardInterrupt:
+        click.echo("\nStopping.")
+    return status
 
 
 class Story:
     """The steps, in order; each says OK or what went wrong."""
 
-    def __init__(self, alpha: Side, beta: Side) -> None:
-        self.alpha = alpha
-        self.beta = beta
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.alpha = stage.alpha
+        self.beta = stage.beta
         self.sent = ""
         self.received = ""
-        self.failed = False
 
     def tell(self) -> bool:
         """Play every step until one fails; tell whether all went well."""
@@ -82,9 +103,11 @@ class Story:
             side.wire.clear()
         try:
             outcome = step()
-        except (GatewayError, KeyError, ValueError) as error:
+            self.stage.check()
+        except (GatewayError, LookupError, TypeError, ValueError, OSError) as error:
             self._show_wire()
             click.secho(f"    FAILED: {error}", fg="red")
+            self._show_stopped()
             return False
         self._show_wire()
         click.secho("    OK", fg="green", nl=False)
@@ -143,7 +166,15 @@ class Story:
             return f"beta says: {error.public}"
         raise GatewayError(Kind.INTERNAL, "Bob could still read the file.")
 
+    def _show_stopped(self) -> None:
+        try:
+            self.stage.check()
+        except GatewayError as error:
+            click.secho(f"    {error}", fg="red")
+
     def _show_wire(self) -> None:
+        # The gateways log a request when its last byte is out, which may be after we have read it.
+        time.sleep(LOG_SECONDS)
         for side in (self.alpha, self.beta):
             for event in side.wire:
                 if event.get("event") in ("told peer", "asked peer"):
@@ -153,13 +184,14 @@ class Story:
                     click.echo(f"    {side.name} ← {event['method']} {event['path']}  {event['status']}")
 
 
-def _wait(alpha: Side, beta: Side) -> None:
+def _wait(stage: Stage) -> None:
     click.echo("\nBoth gateways go on running. Look at them:")
-    for side in (alpha, beta):
+    for side in (stage.alpha, stage.beta):
         click.echo(f"  {side.url}/ocm/ui/   log in as {side.user} with password {side.password}")
     click.echo("Ctrl-C stops everything.")
     while True:
-        signal.pause()
+        time.sleep(LOOK_SECONDS)
+        stage.check()
 
 
 def _interrupted(_signal: int, _frame: object) -> None:

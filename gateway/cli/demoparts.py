@@ -29,6 +29,7 @@ from gateway.model.secret import Secret
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
+LINE_MAX = 300
 # Ports that are easy to remember, if they are free.
 WISHED_PORTS = {"alpha": 8180, "beta": 8280}
 HELLO = "Hello from Alice's storage.\n"
@@ -60,14 +61,54 @@ class Side:
         return RestClient(url=local, user=self.user, password=Secret(self.password))
 
 
-def start(stack: contextlib.ExitStack, folder: Path) -> tuple[Side, Side]:
-    """Start everything in `folder`, to run until `stack` closes; return both sides."""
-    ports = {name: _port(wish) for name, wish in WISHED_PORTS.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A process of the demo."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """See that it still runs.
+
+        Raises:
+            GatewayError: `INTERNAL` with the last thing it said, if it has ended.
+        """
+        code = self.process.poll()
+        if code is None:
+            return
+        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
+        said = f' It said last: "{lines[-1][:LINE_MAX]}"' if lines else ""
+        raise GatewayError(Kind.INTERNAL, f"{self.name} has stopped by itself ({_ended(code)}).{said}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs: both gateways, and all the processes behind them."""
+
+    alpha: Side
+    beta: Side
+    parts: tuple[Part, ...]
+
+    def check(self) -> None:
+        """See that all parts still run; raises as `Part.check`."""
+        for part in self.parts:
+            part.check()
+
+
+def start(stack: contextlib.ExitStack, folder: Path, *, free_ports: bool = False) -> Stage:
+    """Start everything in `folder`, to run until `stack` closes.
+
+    Raises:
+        GatewayError: if a part does not start.
+    """
+    ports = {name: _port(0 if free_ports else wish) for name, wish in WISHED_PORTS.items()}
     service_password = secrets.token_urlsafe(18)
     alpha, beta = _side(folder, "alpha", ports["alpha"], "alice"), _side(folder, "beta", ports["beta"], "bob")
     webdav_port = _port(0)
     click.echo("Starting a WebDAV server and two gateways …")
-    stack.enter_context(_webdav(folder / "alpha-storage", webdav_port, alpha, service_password))
+    webdav = stack.enter_context(_webdav(folder / "alpha-storage", webdav_port, alpha, service_password))
     (folder / "beta-storage" / "bob").mkdir(parents=True, exist_ok=True)
     users = {"users": {"bob": {"password": hash_password(Secret(beta.password)), "display_name": "Bob"}}}
     (folder / "beta-users.yaml").write_text(yaml.safe_dump(users), encoding="utf-8")
@@ -76,13 +117,13 @@ def start(stack: contextlib.ExitStack, folder: Path) -> tuple[Side, Side]:
         "credentials": f"gateway:{service_password}",
         "view": "user",
     }
-    stack.enter_context(_gateway(folder, alpha, ports["alpha"], {"storage": alpha_storage}))
+    first = stack.enter_context(_gateway(folder, alpha, ports["alpha"], {"storage": alpha_storage}))
     beta_parts: dict[str, Any] = {
         "storage": {"url": f"file://{folder / 'beta-storage'}/{{user}}"},
         "identity": {"providers": ["file"], "users_file": str(folder / "beta-users.yaml")},
     }
-    stack.enter_context(_gateway(folder, beta, ports["beta"], beta_parts))
-    return alpha, beta
+    second = stack.enter_context(_gateway(folder, beta, ports["beta"], beta_parts))
+    return Stage(alpha, beta, (webdav, first, second))
 
 
 def _side(folder: Path, name: str, port: int, user: str) -> Side:
@@ -96,7 +137,7 @@ def _side(folder: Path, name: str, port: int, user: str) -> Side:
 
 
 @contextlib.contextmanager
-def _webdav(root: Path, port: int, alpha: Side, service_password: str) -> Iterator[None]:
+def _webdav(root: Path, port: int, alpha: Side, service_password: str) -> Iterator[Part]:
     project = root / "alice" / "Project"
     project.mkdir(parents=True, exist_ok=True)
     (project / "hello.txt").write_text(HELLO, encoding="utf-8")
@@ -116,13 +157,13 @@ def _webdav(root: Path, port: int, alpha: Side, service_password: str) -> Iterat
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     command = [sys.executable, "-m", "wsgidav.server.server_cli", "--config", str(path)]
-    with _running(command, root.parent / "alpha-webdav.log"):
-        until(lambda: _listens(port), "the WebDAV server")
-        yield
+    with _running("The WebDAV server", command, root.parent / "alpha-webdav.log") as part:
+        until(lambda: _listens(port), "the WebDAV server", part)
+        yield part
 
 
 @contextlib.contextmanager
-def _gateway(folder: Path, side: Side, port: int, parts: dict[str, Any]) -> Iterator[None]:
+def _gateway(folder: Path, side: Side, port: int, parts: dict[str, Any]) -> Iterator[Part]:
     ops_port = _port(0)
     config = {
         "public_url": side.url,
@@ -137,15 +178,14 @@ def _gateway(folder: Path, side: Side, port: int, parts: dict[str, Any]) -> Iter
     }
     side.config.touch(mode=0o600)
     side.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    with _running(
-        [sys.executable, "-m", "gateway", "serve", "-c", str(side.config)], folder / f"{side.name}.log", side.wire
-    ):
-        until(lambda: _answers(f"http://127.0.0.1:{ops_port}/readyz"), f"the gateway {side.name}")
-        yield
+    command = [sys.executable, "-m", "gateway", "serve", "-c", str(side.config)]
+    with _running(f"The gateway {side.name}", command, folder / f"{side.name}.log", side.wire) as part:
+        until(lambda: _answers(f"http://127.0.0.1:{ops_port}/readyz"), f"the gateway {side.name}", part)
+        yield part
 
 
 @contextlib.contextmanager
-def _running(command: list[str], log: Path, wire: list[dict[str, Any]] | None = None) -> Iterator[None]:
+def _running(name: str, command: list[str], log: Path, wire: list[dict[str, Any]] | None = None) -> Iterator[Part]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OCM_GATEWAY_")}
     # A session of its own: Ctrl-C comes to the demo, which then stops the parts in order.
     process = subprocess.Popen(  # noqa: S603 - our own command line
@@ -159,9 +199,7 @@ def _running(command: list[str], log: Path, wire: list[dict[str, Any]] | None = 
     reader = threading.Thread(target=_keep_log, args=(process, log, wire), daemon=True)
     reader.start()
     try:
-        yield
-        if process.poll() is not None:
-            raise GatewayError(Kind.INTERNAL, f"A part of the demo stopped by itself; see {log}.")
+        yield Part(name=name, process=process, log=log)
     finally:
         process.terminate()
         try:
@@ -170,6 +208,10 @@ def _running(command: list[str], log: Path, wire: list[dict[str, Any]] | None = 
             process.kill()
             process.wait()
         reader.join(STOP_SECONDS)
+
+
+def _ended(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
 
 
 def _keep_log(process: subprocess.Popen[bytes], log: Path, wire: list[dict[str, Any]] | None) -> None:
@@ -208,14 +250,16 @@ def _answers(url: str) -> bool:
         return False
 
 
-def until(is_so: Callable[[], bool], what: str) -> None:
-    """Wait until it is so.
+def until(is_so: Callable[[], bool], what: str, part: Part | None = None) -> None:
+    """Wait until it is so, as long as the part that it depends on runs.
 
     Raises:
-        GatewayError: `UNAVAILABLE` after `START_SECONDS`.
+        GatewayError: `UNAVAILABLE` after `START_SECONDS`, or `INTERNAL` as soon as the part has ended.
     """
     deadline = time.monotonic() + START_SECONDS
     while not is_so():
+        if part is not None:
+            part.check()
         if time.monotonic() > deadline:
             raise GatewayError(Kind.UNAVAILABLE, f"Waited {START_SECONDS:.0f} seconds for {what}.")
         time.sleep(POLL_SECONDS)

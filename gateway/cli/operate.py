@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def init(config_path: Path | None) -> None:
     config.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     save_key_file(config.keys_file, KeyRing.generate(config.public_url, time.time()))
     click.echo(f"Wrote {config.keys_file}. Keep a copy where you keep passwords.")
+    click.echo("Next, mark the store as this gateway's: ocm-gateway store init")
 
 
 @keys.command("show")
@@ -111,7 +113,7 @@ def store() -> None:
 @store.command("init")
 @config_option
 def init_store(config_path: Path | None) -> None:
-    """Mark an empty external store as this gateway's; needed once, after `keys init`.
+    """Mark an empty store as this gateway's; needed once, after `keys init`, and when its data are lost for good.
 
     A store without the mark is taken for a lost one, and nothing is served from it: so an emptied or wrong store
     never makes peers delete their mounts.
@@ -146,8 +148,14 @@ def discover(host: str, config_path: Path | None, *, as_json: bool) -> None:
 
 @click.command("hash-password")
 def hash_password() -> None:
-    """Print the hash of a password for the users file."""
-    click.echo(hashed(Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))))
+    """Print the hash of a password, asked for or read from standard input, for the users file."""
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().removesuffix("\n")
+    if not password:
+        raise GatewayError(Kind.INVALID, "An empty password opens nothing.")
+    click.echo(hashed(Secret(password)))
 
 
 COMMANDS = (serve, check_config, keys, store, storage, discover, hash_password)

@@ -35,6 +35,16 @@ STEADY_SECONDS = 10.0
 SOCKET_PATH_MAX = 100
 LAST_LINES = 5
 
+# Said at every start and stop; docs/operate.md tells what the first one asks for.
+_KNOWN = (
+    "WARNING Memory overcommit",
+    "WARNING: The TCP backlog",
+    "User requested",
+    "Received SIG",
+    "Valkey is now",
+    "Redis is now",
+)
+
 _TETHER = Path(__file__).with_name("tether.py")
 _log = get_logger(__name__)
 
@@ -244,9 +254,12 @@ def _follow(server: asyncio.subprocess.Process, last_lines: list[str]) -> asynci
             text = line.decode(errors="replace").strip()
             last_lines.append(text)
             del last_lines[:-LAST_LINES]
-            # The servers mark with `#` what they think an operator should see.
-            told = _log.info if " # " in text else _log.debug
-            told("store server", line=text)
+            # The servers mark with `#` what they think an operator should see; our own line has time and process.
+            _, is_notable, said = text.partition(" # ")
+            if is_notable and not said.startswith(_KNOWN):
+                _log.info("store server", says=said)
+            else:
+                _log.debug("store server", says=text)
 
     return asyncio.create_task(read(), name="store server output")
 

@@ -9,6 +9,7 @@ another within a minute. At least once: every task has to be idempotent.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -32,6 +33,8 @@ WORKER_INFO_SECONDS = 30
 STOP_SECONDS = 5.0
 
 _log = get_logger(__name__)
+# Said at every stop of its own waiting for work; a task that is cut off is queued again.
+logging.getLogger("saq").addFilter(lambda record: "did not finish" not in record.getMessage())
 
 Task = Callable[[str], Awaitable[None]]
 """Does the work that is due for one key."""

@@ -120,7 +120,7 @@ async def _answer(
     except GatewayError as error:
         metrics.refusals.labels(door, error.kind.value).inc()
         if error.log or error.kind in (Kind.UNAVAILABLE, Kind.INTERNAL):
-            log.warning("refused", door=door, reason=str(error), code=error.code)
+            log.warning("refused", door=door, reason=str(error), error=error.code)
         return answer_error(style, request, error)
     except web.HTTPException:
         raise
