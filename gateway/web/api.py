@@ -195,8 +195,9 @@ async def _files(request: web.Request, backend: Backend, root_name: str) -> web.
 
 async def _read(request: web.Request, backend: Backend, root_name: str) -> web.StreamResponse:
     path = files.path_of(request)
-    if not (await backend.stat(path)).is_folder:
-        return await files.download(request, backend, path, root_name)
+    entry = await backend.stat(path)
+    if not entry.is_folder:
+        return await files.download(request, backend, entry, root_name)
     entries, is_cut = await files.listing(backend, path)
     document = {"path": str(path), "entries": [entry_document(entry) for entry in entries], "is_cut": is_cut}
     return web.json_response(document, headers=dict(files.PRIVATE))

@@ -8,6 +8,7 @@ conditions and broken streams are treated in one place.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -64,11 +65,10 @@ async def listing(backend: Backend, path: ResourcePath) -> tuple[list[Entry], bo
     return _sorted(entries), False
 
 
-async def download(request: web.Request, backend: Backend, path: ResourcePath, name: str = "") -> web.StreamResponse:
+async def download(request: web.Request, backend: Backend, entry: Entry, name: str = "") -> web.StreamResponse:
     """Stream a file to the client as an attachment; `name` is what the root is called, if that is the file."""
-    share = DavShare(
-        backend=backend, permissions=frozenset({Permission.READ}), root=DavRoot(prefix="", name=name or "file")
-    )
+    root = DavRoot(prefix="", name=name or "file")
+    share = _Seen(backend=backend, permissions=frozenset({Permission.READ}), root=root, entry=entry)
 
     async def answer(head: RequestHead, body: AsyncIterator[bytes], sink: ResponseSink) -> None:
         call = DavCall(
@@ -76,7 +76,7 @@ async def download(request: web.Request, backend: Backend, path: ResourcePath, n
             body=body,
             sink=_PrivateSink(sink),
             share=share,
-            place=Located(path, "/"),
+            place=Located(entry.path, "/"),
             writes_to=backend,
             lists=(),
         )
@@ -123,6 +123,16 @@ async def make_folder(backend: Backend, path: ResourcePath) -> bool:
             raise GatewayError(Kind.CONFLICT, "There is a file of this name.") from error
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen(DavShare):
+    """A share of which the one entry that matters was looked up a moment ago: a remote storage is not asked twice."""
+
+    entry: Entry
+
+    async def stat(self, path: ResourcePath) -> Entry:  # noqa: ARG002 - only this one path is ever asked for
+        return self.entry
 
 
 class _PrivateSink:

@@ -66,7 +66,7 @@ class FilePages:
         place, path = await self._place(request, visitor), files.path_of(request)
         entry = await place.backend.stat(path)
         if not entry.is_folder:
-            return await files.download(request, place.backend, path, place.title)
+            return await files.download(request, place.backend, entry, place.title)
         return await self._folder_page(request, visitor, place, path)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:

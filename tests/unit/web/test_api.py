@@ -1,9 +1,12 @@
 import asyncio
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from yarl import URL
 
+from gateway.backends.local import LocalBackend
+from gateway.model.resource import Content, Entry, EntryKind, Span
 from gateway.model.share import ReceivedState, SentState
 from gateway.store.tables import SENT_SHARES
 from support.webapp import FAR, basic
@@ -244,6 +247,29 @@ async def test_folder_is_a_listing_and_a_file_its_bytes(alice):
         assert "sandbox" in response.headers["Content-Security-Policy"]
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "private, no-cache"
+
+
+async def test_share_of_one_file_is_called_by_its_name(app, alice, monkeypatch):
+    """A received share that is a single file is downloaded under the share's name."""
+    (app.remote / "x").write_text("one file")
+    monkeypatch.setattr(LocalBackend, "stat", _file_at_root)
+    monkeypatch.setattr(LocalBackend, "open", _open_root)
+    await app.receive(name="Report é.pdf", state=ReceivedState.ACCEPTED, resource_type="file")
+    async with alice.get("received/r1/files/") as response:
+        assert await response.text() == "one file"
+        assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''Report%20%C3%A9.pdf"
+
+
+async def _file_at_root(_backend, path):
+    return Entry(path=path, kind=EntryKind.FILE, size=8)
+
+
+@asynccontextmanager
+async def _open_root(_backend, path, span, *, if_match=None):
+    async def chunks():
+        yield b"one file"
+
+    yield Content(entry=await _file_at_root(None, path), span=Span(0, 8), chunks=chunks())
 
 
 async def test_head_range_and_condition(alice):
