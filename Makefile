@@ -11,6 +11,7 @@ BIN := .venv/bin
 TEST_EXTRAS := demo,test,check,charts
 TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium
 BENCH_TOOLS := nginx:nginx apache2:apache2-bin wrk:wrk curl:curl taskset:util-linux
+MUTANTS_TIME := 60m
 
 .PHONY: help demo run test check bench mutants docs clean
 
@@ -41,10 +42,11 @@ bench: ## Measure against nginx; prints a table and writes JSON.
 	@.ci/setup.sh demo,speed $(BENCH_TOOLS)
 	@$(BIN)/python -m bench $(ARGS)
 
-mutants: ## Break the pure layers on purpose and see that a test fails.
+mutants: ## Break the pure layers on purpose and see that a test fails; ARGS are names of mutants.
 	@.ci/setup.sh $(TEST_EXTRAS),mutants
-	@$(BIN)/mutmut run $(ARGS)
-	@$(BIN)/mutmut results
+	@rm -rf mutants
+	@timeout $(MUTANTS_TIME) $(BIN)/mutmut run --max-children 2 $(ARGS)
+	@$(BIN)/python .ci/mutants.py $(ARGS)
 
 docs: ## Print again the pages that come from the code.
 	@.ci/setup.sh $(TEST_EXTRAS)
