@@ -1,0 +1,51 @@
+"""The WebDAV test suite litmus at the door of a running gateway, before each kind of storage."""
+
+import asyncio
+import re
+
+import pytest
+
+from support.apache import apache
+from support.davgateway import local_storage, site, webdav_storage
+from support.davserver import program
+from support.wsgi import wsgidav
+
+SUITES = 5
+# What needs properties of the client's own to be stored; local storage keeps none (yet).
+NEED_STORED_PROPERTIES = {"owner_modify", "propset", "propmanyns", "propget"}
+
+
+@pytest.fixture(params=["mod_dav", "wsgidav", "local"])
+async def door(request, tmp_path):
+    """A running gateway before a storage that has the folder `alice/shared`."""
+    if request.param == "local":
+        (tmp_path / "storage/alice/shared").mkdir(parents=True)
+        async with site(tmp_path, local_storage(tmp_path / "storage")) as running:
+            yield running, NEED_STORED_PROPERTIES
+        return
+    with apache() if request.param == "mod_dav" else wsgidav() as server:
+        server.fresh("alice/shared")
+        async with site(tmp_path, webdav_storage(server)) as running:
+            yield running, set()
+
+
+async def litmus(url, share, folder):
+    """Run all suites and return what they print."""
+    process = await asyncio.create_subprocess_exec(
+        program("litmus"), "-k", url, share.secret, "anything", stdout=-1, stderr=-2, cwd=folder
+    )
+    return (await process.communicate())[0].decode(errors="replace")
+
+
+@pytest.mark.parametrize("form", ["with the share's id", "bare"])
+@pytest.mark.req("ACC-2")
+@pytest.mark.req("ACC-6")
+async def test_litmus_passes(door, form, tmp_path):
+    """A read-write share as its root passes all of litmus, but over local storage what needs stored properties."""
+    running, expected_failures = door
+    share = await running.share("shared")
+
+    output = await litmus(share.root if form == "bare" else share.url, share, tmp_path)
+
+    assert len(re.findall(r"summary for", output)) == SUITES, output
+    assert set(re.findall(r"(\w+)\.* FAIL", output)) == expected_failures, output
