@@ -28,6 +28,8 @@ ROOT = Path(__file__).parent.parent
 JSON = ROOT / "build" / "bench.json"
 PAGE, PAGE_JSON = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.json"
 SMALLEST = Extent(rounds=1, seconds=1, large_bytes=4 * 2**20, entries=40, messages=10)
+# Figures of a machine of which others had more than that are not worth to be kept.
+OTHERS_MAX_PERCENT = 10
 SHARED = "bench"
 # The file itself, what is written, and what servers keep of both on the way.
 COPIES = 6
@@ -47,9 +49,15 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     print(f"\n{report.machine(results)}\n\n{report.table(results)}")
     report.write_json(options.json, results)
-    if options.record:
-        report.write_json(PAGE_JSON, results)
-        PAGE.write_text(report.page(PAGE.read_text("utf-8"), results), "utf-8")
+    return _record(results) if options.record else 0
+
+
+def _record(results: report.Results) -> int:
+    if results["others_percent"] > OTHERS_MAX_PERCENT:
+        print("bench: not recorded, since others had so much of the machine", file=sys.stderr)
+        return 1
+    report.write_json(PAGE_JSON, results)
+    PAGE.write_text(report.page(PAGE.read_text("utf-8"), results), "utf-8")
     return 0
 
 
