@@ -84,7 +84,15 @@ async def discover_peer(config: Config, host_text: str) -> PeerReport:
         connect_seconds=options.connect_seconds,
         total_seconds=options.total_seconds,
     ) as session:
-        statements = Statements(fetcher=Fetcher(session=session, allow_http=options.allow_http), may_contact=contact)
+        statements = Statements(
+            fetcher=Fetcher(
+                session=session,
+                allow_http=options.allow_http,
+                max_bytes=config.limits.discovery_bytes,
+                redirects=options.redirects,
+            ),
+            may_contact=contact,
+        )
         discovery = await statements.document(host)
         keys = await statements.keys(Peer(host=host, discovery=discovery, discovered_at=time.time()), is_known=False)
     return PeerReport(host, discovery, keys is not None, config.criteria.must_exchange_token)

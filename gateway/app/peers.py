@@ -134,7 +134,12 @@ async def _session(
 
 def _resolver(core: Core, records: PeerRecords, rules: PeerRules, session: aiohttp.ClientSession) -> PeerResolver:
     options = core.config.peers
-    fetcher = Fetcher(session=session, allow_http=options.allow_http, max_bytes=core.config.limits.discovery_bytes)
+    fetcher = Fetcher(
+        session=session,
+        allow_http=options.allow_http,
+        max_bytes=core.config.limits.discovery_bytes,
+        redirects=options.redirects,
+    )
     return PeerResolver(
         records=records,
         statements=Statements(fetcher=fetcher, may_contact=contact_rule(rules)),

@@ -109,6 +109,7 @@ def _connected(config: Config, url: str, keys: KeyBox) -> RedisStore:
         sealer=keys,
         fingerprint=partial(fingerprint, ring.pepper),
         instance_id=ring.instance_id,
+        ca_file=config.store.ca_file,
     )
 
 

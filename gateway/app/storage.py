@@ -203,7 +203,7 @@ async def open_storages(config: Config, stack: AsyncExitStack) -> Storages:
     patience = Patience(
         connect=storage.connect_seconds, first_byte=storage.first_byte_seconds, idle=storage.idle_seconds
     )
-    redirects = Redirects(hosts=frozenset(storage.redirect_hosts))
+    redirects = Redirects(hosts=frozenset(storage.redirect_hosts), most=storage.redirects)
 
     def client(url: str, authorize: Authorize) -> Backend:
         return WebdavBackend(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())

@@ -54,10 +54,12 @@ class Redirects:
     Attributes:
         hosts: `host:port` to which redirects are followed.
         credential_hosts: those of them that also get our credentials.
+        most: how many are followed for one request.
     """
 
     hosts: Collection[str] = ()
     credential_hosts: Collection[str] = ()
+    most: int = HOPS_MAX
 
 
 class Answer:
@@ -135,7 +137,7 @@ class Upstream:
         self, method: str, url: URL, headers: dict[str, str], body: Body | None
     ) -> aiohttp.ClientResponse:
         origin = url.origin()
-        for _hop in range(HOPS_MAX + 1):
+        for _hop in range(self._redirects.most + 1):
             credentials = await self._authorize() if self._may_know_us(url, origin) else {}
             may_expect = url.origin() == origin
             response = await self._send(method, url, {**headers, **credentials}, body, may_expect=may_expect)

@@ -228,9 +228,6 @@ class Limits(_Section):
     json_bytes: Size = Field(64 * 1024, description="Body of a JSON or form request.")
     json_depth: Count = Field(32, description="Nesting of a JSON body.")
     discovery_bytes: Size = Field(256 * 1024, description="Discovery document or key set of a peer.")
-    xml_bytes: Size = Field(256 * 1024, description="XML body of a WebDAV request.")
-    name_bytes: Size = Field(255, description="Name of a file or folder.")
-    path_bytes: Size = Field(4096, description="Path of a file or folder.")
     requests_per_address: Count = Field(
         300,
         description="Requests of one address (IPv6: /64) without a valid credential in requests_window_seconds.",

@@ -52,6 +52,7 @@ class Fetcher:
     allow_http: bool = False
     max_bytes: int = DOCUMENT_MAX_BYTES
     seconds: float = DOCUMENT_SECONDS
+    redirects: int = REDIRECTS_MAX
 
     async def get(self, url: str) -> Found | Miss:
         """Return the JSON object at `url`, or why there is none.
@@ -66,7 +67,7 @@ class Fetcher:
                 return await self._follow(target)
 
     async def _follow(self, target: URL) -> Found | Miss:
-        for _ in range(REDIRECTS_MAX + 1):
+        for _ in range(self.redirects + 1):
             answer = await self._once(target)
             if not isinstance(answer, URL):
                 return answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self, TypeVar
 
 from gateway.store.base import TableSpec
@@ -82,6 +83,7 @@ def connect(
     fingerprint: Callable[[str], str],
     instance_id: str,
     settle_seconds: float = SETTLE_SECONDS,
+    ca_file: Path | None = None,
 ) -> RedisStore:
     """Return a store over the Redis at `url`, which is not asked for anything yet.
 
@@ -92,11 +94,12 @@ def connect(
         fingerprint: the keyed hash under which values are looked up.
         instance_id: what the instance marker has to say.
         settle_seconds: how long an entry without its record is left to its writer.
+        ca_file: certificates to trust with `rediss://`, instead of the system's.
 
     Raises:
         GatewayError: `CONFIGURATION` if the URL or the prefix does not fit.
     """
     keyspace = Keyspace(prefix=prefix, fingerprint=fingerprint)
     return RedisStore(
-        make_clients(url), keyspace, sealer=sealer, instance_id=instance_id, settle_seconds=settle_seconds
+        make_clients(url, ca_file), keyspace, sealer=sealer, instance_id=instance_id, settle_seconds=settle_seconds
     )

@@ -8,6 +8,7 @@ the queue's worker blocks for longer than a command may.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -49,16 +50,16 @@ class Clients:
             await client.connection_pool.disconnect()
 
 
-def make_clients(url: str) -> Clients:
+def make_clients(url: str, ca_file: Path | None = None) -> Clients:
     """Return clients for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/name`.
 
     Raises:
         GatewayError: `CONFIGURATION` if the URL is of no known form.
     """
     return Clients(
-        commands=_client(url, READ_SECONDS, _patient()),
-        feed=_client(url, READ_SECONDS, Retry(NoBackoff(), 0)),
-        queue=_client(url, BLOCKING_READ_SECONDS, _patient()),
+        commands=_client(url, READ_SECONDS, _patient(), ca_file),
+        feed=_client(url, READ_SECONDS, Retry(NoBackoff(), 0), ca_file),
+        queue=_client(url, BLOCKING_READ_SECONDS, _patient(), ca_file),
     )
 
 
@@ -67,13 +68,15 @@ def _patient() -> Retry:
     return Retry(ExponentialBackoff(cap=0.25, base=0.02), 14)
 
 
-def _client(url: str, read_seconds: float, retry: Retry) -> Redis:
+def _client(url: str, read_seconds: float, retry: Retry, ca_file: Path | None) -> Redis:
     options: dict[str, Any] = {
         "protocol": 2,
         "socket_timeout": read_seconds,
         "socket_connect_timeout": CONNECT_SECONDS,
         "retry": retry,
     }
+    if ca_file is not None:
+        options["ssl_ca_certs"] = str(ca_file)
     try:
         if url.startswith(_DIRECT):
             return _direct(url, options)
