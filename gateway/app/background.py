@@ -63,5 +63,7 @@ def _repeated(act: Callable[[], Awaitable[object]], seconds: float) -> Callable[
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    # A cancellation that meets the store's client in the middle of a command can be lost in it.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=RESTART_SECONDS)

@@ -119,7 +119,10 @@ async def run_worker(queue: SaqQueue, tasks: Mapping[str, Task], *, concurrency:
     finally:
         # `start` hands a cancellation to nobody; its event is how it is told to stop.
         worker.event.set()
-        await running
+        # A worker whose own upkeep has failed may never see the event.
+        await asyncio.wait({running}, timeout=2 * STOP_SECONDS)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 class _QuietWorker(Worker[Any]):
