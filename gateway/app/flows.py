@@ -54,7 +54,12 @@ def build(core: Core, far: Far, near: Near, people: Users, queue: SaqQueue) -> F
         now=core.now,
     )
     use_remote = UseRemote(
-        resolver=far.resolver, client=far.client, backend=far.backend, authority=core.config.authority, now=core.now
+        resolver=far.resolver,
+        client=far.client,
+        backend=far.backend,
+        check_url=far.check_url,
+        authority=core.config.authority,
+        now=core.now,
     )
     return Flows(
         receive_share=_receive_share(core, far, people),

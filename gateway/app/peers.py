@@ -14,7 +14,7 @@ from gateway.app.core import Core
 from gateway.backends.base import Backend
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Config
-from gateway.model.address import Host
+from gateway.model.address import Host, host_of_url
 from gateway.model.policy import Deny, PeerRules, may_accept_unsigned, may_contact
 from gateway.peers.asking import Asking
 from gateway.peers.backoff import Backoff
@@ -24,7 +24,7 @@ from gateway.peers.guard import Guard, guarded_session, tls_context
 from gateway.peers.records import PeerRecords
 from gateway.peers.resolver import PeerResolver, ResolverRules
 from gateway.peers.statements import Statements
-from gateway.peers.urls import MayContact
+from gateway.peers.urls import MayContact, checked_url
 from gateway.store.tables import PEERS
 
 NONCE_BYTES = 16
@@ -38,6 +38,7 @@ class Far:
 
     Attributes:
         must_sign: tells whether this provider has to sign to us.
+        check_url: raises for a resource's URL that we do not use.
         backend: makes the storage client for a received share.
     """
 
@@ -45,6 +46,7 @@ class Far:
     resolver: PeerResolver
     client: PeerClient
     must_sign: Callable[[Host], Awaitable[bool]]
+    check_url: Callable[[str], None]
     backend: Callable[[str, Callable[[], Awaitable[Mapping[str, str]]]], Backend]
 
 
@@ -64,6 +66,9 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
     async def must_sign(host: Host) -> bool:
         return isinstance(may_accept_unsigned(await records.get(host), rules), Deny)
 
+    def check_url(url: str) -> None:
+        contact_rule(rules)(host_of_url(str(checked_url(url, allow_http=options.allow_http))))
+
     client = PeerClient(
         session=messages,
         resolver=peer_resolver,
@@ -80,6 +85,7 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         resolver=peer_resolver,
         client=client,
         must_sign=must_sign,
+        check_url=check_url,
         backend=lambda url, authorize: WebdavBackend(transfers, url, authorize),
     )
 

@@ -33,10 +33,21 @@ class CheckReceived:
         self.use_remote.forget(share_id)
         try:
             backend = await self.use_remote.connect(share)
+            # The exchange first, by itself: what the token end point or discovery answers is no word on the share.
+            await self.use_remote.prepare(share)
+        except GatewayError as error:
+            log.info("share could not be checked", share=share_id, reason=str(error))
+            return
+        try:
             await backend.stat(ResourcePath())
         except GatewayError as error:
             if error.kind is Kind.NOT_FOUND or error.code == "credential-refused":
-                await self.shares.update(share_id, lambda current: current.step(ReceivedState.UNSHARED))
+                await self.shares.update(share_id, _ended)
                 log.info("share found ended", share=share_id, peer=share.peer)
             else:
                 log.info("share could not be checked", share=share_id, reason=str(error))
+
+
+def _ended(share: ReceivedShare) -> ReceivedShare:
+    # Its recipient may have given it back meanwhile.
+    return share.step(ReceivedState.UNSHARED) if ReceivedState.UNSHARED in RECEIVED_STEPS[share.state] else share

@@ -29,6 +29,8 @@ TOPIC = "grants"
 # The feed beats at least twice a second; without a beat for this long, in seconds, nothing remembered is believed.
 SILENCE_SECONDS = 1.0
 MEMORY_MAX_ENTRIES = 10_000
+# How long something may be remembered without being read again, in seconds.
+BELIEF_SECONDS = 10.0
 
 
 class GrantWatch:
@@ -44,6 +46,7 @@ class GrantWatch:
         # The tasks of this process that are serving under a grant.
         self._serving: dict[str, tuple[Grant, set[asyncio.Task[object]]]] = {}
         self._heard_at = float("-inf")
+        self._forgot_at = float("-inf")
         self.generation = 0
 
     async def run(self, stands: Callable[[str], Awaitable[bool]]) -> None:
@@ -56,6 +59,10 @@ class GrantWatch:
                     self._forget_all()
                     await self._read_again(stands)
                 case Beat():
+                    if self._now() - self._forgot_at > BELIEF_SECONDS:
+                        # Whoever ended a grant may have died before telling: nothing is believed for long.
+                        self._forget_all()
+                        await self._read_again(stands)
                     self._heard_at = self._now()
                     self._cut_expired()
 
@@ -118,7 +125,7 @@ class GrantWatch:
 
     @property
     def _is_current(self) -> bool:
-        return self._now() - self._heard_at <= SILENCE_SECONDS
+        return 0 <= self._now() - self._heard_at <= SILENCE_SECONDS
 
     def _may_keep(self, generation: int) -> bool:
         return generation == self.generation and self._is_current
@@ -135,6 +142,7 @@ class GrantWatch:
     def _forget_all(self) -> None:
         self.generation += 1
         self._heard_at = float("-inf")
+        self._forgot_at = self._now()
         self._proven.clear()
         self._standing.clear()
 

@@ -49,11 +49,13 @@ class UseRemote:
 
     Attributes:
         backend: makes the storage client for a URL from a callable that returns its credentials.
+        check_url: raises for a URL that we do not use: without TLS, or on a host that our lists exclude (DISC-8).
     """
 
     resolver: PeerResolver
     client: PeerClient
     backend: Callable[[str, Authorize], Backend]
+    check_url: Callable[[str], None]
     authority: Host
     now: Clock
     _held: dict[str, _Held] = field(default_factory=dict)
@@ -87,7 +89,19 @@ class UseRemote:
             secret = await self._secret(share, discovery)
             return {"Authorization": f"Bearer {secret.reveal()}"}
 
-        return self.backend(webdav_url(share.webdav, discovery, share.resource_type), authorize)
+        url = webdav_url(share.webdav, discovery, share.resource_type)
+        self.check_url(url)
+        return self.backend(url, authorize)
+
+    async def prepare(self, share: ReceivedShare) -> None:
+        """Make sure that there is something to open the share with.
+
+        Raises:
+            GatewayError: if a token is required and cannot be had.
+        """
+        peer = await self.resolver.discover(share.peer)
+        if peer.discovery is not None:
+            await self._secret(share, peer.discovery)
 
     def forget(self, share_id: str) -> None:
         """Drop the token held for a share, so that the next use exchanges anew."""
@@ -106,7 +120,7 @@ class UseRemote:
         if not discovery.token_end_point:
             if is_required:
                 raise GatewayError(Kind.UNAVAILABLE, f"{share.peer} demands a token but offers none.")
-            return _Held(share.webdav.secret, float("inf"))
+            return _Held(share.webdav.secret, self.now() + FALL_BACK_SECONDS)
         try:
             return await self._token(share, discovery.token_end_point)
         except GatewayError as error:

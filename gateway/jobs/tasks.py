@@ -80,6 +80,9 @@ class Tasks:
                 done += 1
             except GatewayError as error:
                 log.warning("task failed, the next sweep tries again", key=key, reason=str(error))
+            except Exception:
+                # One bad record must not keep the others waiting for ever.
+                log.exception("task failed", key=key)
         return done
 
     async def repair(self) -> int:

@@ -112,7 +112,8 @@ def credentials_of(head: RequestHead) -> tuple[ClaimedCredential, ...]:
     for value in head.headers.get_all("Authorization"):
         scheme, _, rest = value.strip().partition(" ")
         text = rest.strip()
-        if not text or len(text) > CREDENTIAL_MAX_CHARS:
+        # What is not visible ASCII was never given out as a secret or token here.
+        if not 0 < len(text) <= CREDENTIAL_MAX_CHARS or not (text.isascii() and text.isprintable()):
             continue
         if scheme.lower() == "bearer":
             found.append(ClaimedCredential(CredentialForm.BEARER, Secret(text)))

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from gateway.crypto import httpsig
 from gateway.errors import GatewayError, Kind, unavailable
+from gateway.identity.throttle import network_of
 from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, UnsignedPeer, VerifiedPeer
@@ -75,6 +76,7 @@ class PeerGate:
         """
         try:
             claimed = httpsig.find_signature(_fields(request))
+            await self._check_rate(f"messages-from:{network_of(request.remote or '')}")
             if claimed is None:
                 return await answer(await self._unsigned(await claim(None)))
             peer = await self._verified(request, body, claimed, await claim(claimed.unverified_key_id))
@@ -103,7 +105,6 @@ class PeerGate:
         refusal = httpsig.SignatureError(httpsig.Reason.KEY_UNKNOWN, "The key of this signature is not known.")
         for host in hosts:
             self._check_lists(host)
-            await self._check_rate(host)
             jwk = await self.resolver.key(host, claimed.unverified_key_id, deadline=self._deadline())
             if jwk is None:
                 continue
@@ -112,6 +113,8 @@ class PeerGate:
             except httpsig.SignatureError as error:
                 refusal = error
                 continue
+            # Counted only now: who cannot sign for a host cannot use up its share.
+            await self._check_rate(f"messages-of:{host}")
             await self.resolver.heard_from(host)
             return VerifiedPeer(host, claimed.unverified_key_id)
         raise refusal
@@ -119,10 +122,10 @@ class PeerGate:
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.verification_seconds
 
-    async def _check_rate(self, host: Host) -> None:
-        wait = await self.counter.take(f"peer:{host}", per_second=self.messages_per_second, burst=self.messages_burst)
+    async def _check_rate(self, key: str) -> None:
+        wait = await self.counter.take(key, per_second=self.messages_per_second, burst=self.messages_burst)
         if wait > 0:
-            raise GatewayError(Kind.LIMITED, f"Too many messages of {host}.", retry_after=int(wait) + 1)
+            raise GatewayError(Kind.LIMITED, "Too many messages. Wait and try again.", retry_after=int(wait) + 1)
 
     def _check_lists(self, host: Host) -> None:
         verdict = may_contact(host, self.rules)
