@@ -92,7 +92,8 @@ def show(config_path: Path | None) -> None:
 def rotate(config_path: Path | None) -> None:
     """Take the next step of a rotation: publish new keys, later use them, later drop the old ones.
 
-    The first call begins, later ones go on; a step that is not due yet is left for later. Running gateways read the file again.
+    The first call begins, later ones go on; a step that is not due yet is left for later. Running gateways read the
+    file again.
     """
     path = loaded(config_path).keys_file
     ring = load_key_file(path)
