@@ -15,9 +15,7 @@ import structlog
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger
 
-_BLANKED = frozenset(
-    {"authorization", "cookie", "password", "secret", "shared_secret", "token", "access_token", "code"}
-)
+_BLANKED = frozenset({"authorization", "cookie", "password", "secret", "shared_secret", "token", "access_token"})
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -55,7 +55,7 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     elsewhere = Elsewhere(
         behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
     )
-    app.router.add_route("*", "/{path:.*}", elsewhere)
+    app.router.add_route("*", "/{path:.*}", elsewhere.answer)
     return app
 
 

@@ -62,7 +62,7 @@ class Elsewhere:
     prefix: str
     pass_probes: bool
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         own = (f"{self.prefix}/", *_OWN_PLACES, *(() if self.pass_probes else _PROBES))
         if self.behind is not None and request.path != self.prefix and not request.path.startswith(own):

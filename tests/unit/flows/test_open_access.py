@@ -1,0 +1,263 @@
+"""A stranger's credential opens its own grant, and nothing else opens anything."""
+
+import pytest
+
+from gateway.crypto.jwt import TokenFault, TokenInvalid
+from gateway.errors import GatewayError, Kind, unavailable
+from gateway.flows.grant_watch import GrantWatch
+from gateway.flows.open_access import OpenAccess
+from gateway.model.address import Host, OcmAddress
+from gateway.model.grant import ClaimedCredential, CredentialForm, Grant
+from gateway.model.resource import EntryKind, ResourcePath
+from gateway.model.secret import Secret
+from gateway.model.share import Permission, Requirement, SentShare, SentState
+from gateway.model.token import TokenClaims
+from gateway.store.base import Beat, Gap, Told
+
+NOW = 1_000_000.0
+GRANT = Grant(
+    grant_id="id1",
+    owner="alice",
+    recipient=OcmAddress("bob", Host("there.example.org")),
+    storage="main",
+    root=ResourcePath(("Project",)),
+    kind=EntryKind.FOLDER,
+    permissions=frozenset({Permission.READ}),
+    expires_at=None,
+)
+
+
+class World:
+    """The flow over one share, with a clock, a feed and a store that a test steers."""
+
+    def __init__(self, **changes):
+        facts = {
+            "provider_id": "id1",
+            "owner": "alice",
+            "owner_display_name": "Alice",
+            "recipient": GRANT.recipient,
+            "name": "Project",
+            "storage": "main",
+            "root": GRANT.root,
+            "kind": GRANT.kind,
+            "permissions": GRANT.permissions,
+            "secret": Secret("s3cret"),
+            "created_at": NOW - 10,
+        }
+        self.share = SentShare(**facts | changes)
+        self.time, self.reads, self.narrowed = NOW, 0, []
+        self.marker_fault = self.token_fault = None
+        self.token_expires_at = int(NOW) + 60
+        self.watch = GrantWatch(self, lambda: self.time)
+        self.flow = OpenAccess(
+            shares=self,
+            watch=self.watch,
+            health=self,
+            verify_token=self.verify,
+            narrow=self.narrow,
+            now=lambda: self.time,
+        )
+
+    async def find(self, lookup, value):
+        assert lookup == "secret"
+        self.reads += 1
+        return self.share if self.share and self.share.secret == Secret(value) else None
+
+    async def get(self, key):
+        self.reads += 1
+        return self.share if self.share and key == self.share.provider_id else None
+
+    async def check_marker(self):
+        if self.marker_fault:
+            raise self.marker_fault
+
+    def verify(self, token, now):
+        assert now == self.time
+        if self.token_fault:
+            raise TokenInvalid(self.token_fault)
+        return TokenClaims(
+            issuer="https://here.example.org",
+            subject="alice",
+            audience="bob@there.example.org",
+            client_id=token.split(".")[1],
+            token_id="t",
+            issued_at=int(NOW),
+            expires_at=self.token_expires_at,
+        )
+
+    async def narrow(self, grant):
+        self.narrowed.append(grant)
+        return f"storage of {grant.grant_id}"
+
+    async def subscribe(self, topic):
+        assert topic == "grants"
+        for event in self.events:
+            yield event
+
+    async def hear(self, *events):
+        self.events = events
+        await self.watch.run(self.flow.stands)
+
+    async def open(self, *credentials):
+        return await self.flow.open(credentials)
+
+    async def refused(self, *credentials):
+        with pytest.raises(GatewayError) as caught:
+            await self.flow.open(credentials)
+        return caught.value.kind, caught.value.code
+
+
+def bearer(text):
+    return ClaimedCredential(CredentialForm.BEARER, Secret(text))
+
+
+def basic(text):
+    return ClaimedCredential(CredentialForm.BASIC, Secret(text))
+
+
+@pytest.mark.req("ACC-2")
+@pytest.mark.parametrize("credential", [bearer("s3cret"), basic("s3cret"), bearer("x.id1.y")])
+async def test_a_good_credential_opens_its_grant(credential):
+    """The secret in either form, and a token, open exactly what was shared."""
+    world = World()
+    access = await world.open(credential)
+    assert (access.grant, access.backend) == (GRANT, "storage of id1")
+
+
+async def test_the_first_credential_that_opens_counts():
+    """Of several credentials a wrong one does not spoil a good one."""
+    assert (await World().open(basic("wrong"), bearer("s3cret"))).grant == GRANT
+
+
+@pytest.mark.req("ACC-2")
+async def test_no_credential_is_told_apart_from_a_wrong_one():
+    """Without any credential the refusal says so; with a wrong one it says that this opens nothing."""
+    world = World()
+    assert await world.refused() == (Kind.UNAUTHENTICATED, "no-credential")
+    assert await world.refused(bearer("wrong")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+@pytest.mark.req("ACC-3")
+async def test_a_bare_secret_is_not_enough_where_a_token_is_required():
+    """With `must-exchange-token` only the token opens."""
+    world = World(requirements=frozenset({Requirement.MUST_EXCHANGE_TOKEN}))
+    assert await world.refused(bearer("s3cret")) == (Kind.UNAUTHENTICATED, "must-exchange-token")
+    assert (await world.open(bearer("x.id1.y"))).grant == GRANT
+
+
+@pytest.mark.parametrize("fault", list(TokenFault))
+async def test_a_token_that_does_not_hold_is_refused(fault):
+    """An expired or invalid token opens nothing."""
+    world = World()
+    world.token_fault = fault
+    assert await world.refused(bearer("x.id1.y")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+async def test_a_token_is_never_taken_from_basic():
+    """What looks like a token counts as a bearer credential only."""
+    assert await World().refused(basic("x.id1.y")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+@pytest.mark.req("NOTE-3")
+@pytest.mark.parametrize("credential", [bearer("s3cret"), bearer("x.id1.y")])
+@pytest.mark.parametrize(
+    "changes", [{"state": SentState.REVOKED}, {"state": SentState.DECLINED}, {"expires_at": int(NOW)}]
+)
+async def test_an_ended_share_opens_nothing(changes, credential):
+    """A revoked, declined or expired share is refused with either credential."""
+    assert await World(**changes).refused(credential) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+@pytest.mark.parametrize("credential", [bearer("wrong"), bearer("x.other.y")])
+async def test_a_foreign_store_is_an_outage(credential):
+    """What is not found in a store that is not ours is not refused: that cannot be known."""
+    world = World()
+    world.marker_fault = unavailable("The store is not ready.")
+    assert (await world.refused(credential))[0] is Kind.UNAVAILABLE
+
+
+async def test_a_token_for_a_share_that_is_gone_is_refused():
+    """A token whose share does not exist in our own store opens nothing."""
+    assert await World().refused(bearer("x.other.y")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+async def test_what_was_proven_is_not_asked_again_while_the_feed_lives():
+    """A second request with the same credential spares the store, and uses the same narrowed storage."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("s3cret"))
+    reads = world.reads
+    await world.open(bearer("s3cret"))
+    assert (world.reads, world.narrowed) == (reads, [GRANT])
+
+
+async def test_nothing_is_remembered_without_a_sign_of_life():
+    """After a second of silence the store is asked again."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("s3cret"))
+    world.time += 1.5
+    reads = world.reads
+    await world.open(bearer("s3cret"))
+    assert world.reads == reads + 1
+
+
+async def test_a_remembered_grant_is_dropped_when_it_ends():
+    """News of a grant's end reaches what was remembered."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("s3cret"))
+    world.share = world.share.step(SentState.REVOKED)
+    await world.hear(Told("id1"), Beat())
+    assert await world.refused(bearer("s3cret")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+async def test_a_token_is_not_remembered_beyond_its_end():
+    """A remembered token ends at its own time, however alive the feed is."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("x.id1.y"))
+    world.time = float(world.token_expires_at)
+    world.token_fault = TokenFault.EXPIRED
+    await world.hear(Beat())
+    assert await world.refused(bearer("x.id1.y")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+async def test_what_was_read_before_an_end_is_not_remembered_after_it():
+    """A revocation between the look at the store and the memory of it wins."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    find = world.find
+
+    async def slow(lookup, value):
+        share = await find(lookup, value)
+        await world.watch_told("id1")
+        return share
+
+    async def told(grant_id):
+        await world.hear(Told(grant_id), Beat())
+
+    world.watch_told, world.find = told, slow
+    await world.open(bearer("s3cret"))
+    world.find = find
+    reads = world.reads
+    await world.open(bearer("s3cret"))
+    assert world.reads == reads + 1
+
+
+async def test_a_standing_grant_still_stands():
+    """A grant that stands in the store passes, and is not asked for again while the feed lives."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.flow.still_stands(GRANT)
+    reads = world.reads
+    await world.flow.still_stands(GRANT)
+    assert (reads, world.reads) == (1, 1)
+
+
+async def test_an_ended_grant_does_not_still_stand():
+    """A verb under a grant that has ended meanwhile is refused."""
+    world = World(state=SentState.REVOKED)
+    with pytest.raises(GatewayError) as caught:
+        await world.flow.still_stands(GRANT)
+    assert (caught.value.kind, caught.value.code) == (Kind.UNAUTHENTICATED, "invalid-token")
