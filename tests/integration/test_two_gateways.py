@@ -177,3 +177,38 @@ async def test_an_unknown_recipient_is_told_to_the_sender(tmp_path):
         assert share["state"] == "refused"
         assert "no such user" in share["problem"]
         assert await bob.received() == []
+
+
+@pytest.mark.req("ACC-3")
+@pytest.mark.parametrize("is_required", [False, True])
+async def test_the_secret_is_the_fall_back_only_where_it_may_be(tmp_path, is_required):
+    """Where the exchange fails (here for a clock that is wrong) the secret opens the share, unless a token must."""
+    skewed = Clock()
+    alpha = {"criteria": {"must_exchange_token": is_required}}
+    storage = folder_storage(tmp_path / "a", "alice")
+    async with (
+        side(tmp_path, "alpha", "alice", storage, **alpha) as alice,
+        side(tmp_path, "beta", "bob", folder_storage(tmp_path / "b", "bob"), clock=skewed) as bob,
+    ):
+        await alice.share("/Project", bob.address)
+        received = await bob.accepted()
+        skewed.ahead = 1800
+        status, content = await bob.rest("GET", f"received/{received}/files/hello.txt")
+        if is_required:
+            assert status != 200
+        else:
+            assert (status, content) == (200, b"hello")
+
+
+async def test_a_restarted_gateway_keeps_shares_and_keys(tmp_path):
+    """After a stop and a start both sides still know their share, and it opens as before."""
+    storage = folder_storage(tmp_path / "a", "alice")
+    async with side(tmp_path, "beta", "bob", folder_storage(tmp_path / "b", "bob")) as bob:
+        async with side(tmp_path, "alpha", "alice", storage) as alice:
+            port = alice.config.http.port
+            share = await alice.share("/Project", bob.address)
+            received = await bob.accepted()
+            assert (await bob.rest("GET", f"received/{received}/files/hello.txt"))[0] == 200
+        async with side(tmp_path, "alpha", "alice", storage, port=port) as alice:
+            assert (await alice.sent(share["id"]))["state"] == "accepted"
+            assert await bob.rest("GET", f"received/{received}/files/hello.txt") == (200, b"hello")
