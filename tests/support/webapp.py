@@ -229,6 +229,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
             resolver=peer,
             client=peer,
             backend=lambda _url, _authorize: (backend or LocalBackend)(folder / "remote"),
+            check_url=lambda _url: None,
             authority=authority,
             now=clock,
         ),
