@@ -6,7 +6,6 @@ another method is 405 in the door's own words, and nothing below our prefix ever
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from gateway.app.storage import Near
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
 from gateway.identity.base import Identity
+from gateway.identity.throttle import network_of
 from gateway.ocm.discovery import DiscoveryOffer
 from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
@@ -140,7 +140,7 @@ def _refuse_guesser(config: Config, counter: Counter) -> Callable[[str], Awaitab
 
     async def refuse(address: str) -> None:
         wait = await counter.take(
-            f"guess:{_network_of(address)}",
+            f"guess:{network_of(address)}",
             per_second=limits.requests_per_address / limits.requests_window_seconds,
             burst=limits.requests_per_address,
         )
@@ -148,17 +148,6 @@ def _refuse_guesser(config: Config, counter: Counter) -> Callable[[str], Awaitab
             raise GatewayError(Kind.LIMITED, "Too many wrong credentials from your address.", retry_after=int(wait) + 1)
 
     return refuse
-
-
-def _network_of(address: str) -> str:
-    """Return what one stranger surely has to himself: an IPv4 address, or an IPv6 network of 64 bits."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:  # noqa: PLR2004 - the number of the protocol
-        return str(parsed)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 async def _passthrough(config: Config, stack: AsyncExitStack) -> Passthrough | None:

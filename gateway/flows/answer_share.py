@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Kind
 from gateway.flows.deliver import DeliverReceived
+from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
 from gateway.flows.ports import Clock
 from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
 from gateway.store.base import Table
-
-# The first word to the peer is ours to say at once; a worker takes over after this time, in seconds.
-FIRST_DELIVERY_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

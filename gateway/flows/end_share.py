@@ -12,15 +12,13 @@ from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Kind
 from gateway.flows.deliver import DeliverSent
+from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
 from gateway.flows.ports import Clock, GrantEnded
 from gateway.log import get_logger
 from gateway.model.share import SENT_STEPS, Message, MessageKind, SentShare, SentState
 from gateway.store.base import Table
 
 log = get_logger(__name__)
-
-# The first word to the peer is ours to say at once; a worker takes over after this time, in seconds.
-FIRST_DELIVERY_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

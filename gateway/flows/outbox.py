@@ -22,6 +22,8 @@ log = get_logger(__name__)
 
 # How long one attempt may take before another replica may try, in seconds; above the client's total time-out.
 LEASE_SECONDS = 90.0
+# The flow that makes a message tries it at once, while the user waits; a worker may take over after so many seconds.
+FIRST_DELIVERY_SECONDS = LEASE_SECONDS
 
 S = TypeVar("S", SentShare, ReceivedShare)
 

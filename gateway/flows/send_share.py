@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from gateway.errors import GatewayError, Kind
 from gateway.flows.deliver import DeliverSent
+from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
 from gateway.flows.ports import Clock, Storages
 from gateway.log import get_logger
 from gateway.model.address import Host, OcmAddress, parse_address
@@ -28,8 +29,6 @@ from gateway.store.base import Table
 
 log = get_logger(__name__)
 
-# The first delivery happens at once; a worker may take over only after this time, in seconds.
-FIRST_DELIVERY_SECONDS = 90.0
 DESCRIPTION_MAX_CHARS = 1000
 
 
