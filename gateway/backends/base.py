@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
@@ -111,6 +112,56 @@ class FileDescriptor(Protocol):
 
     async def file_descriptor(self, path: ResourcePath) -> tuple[int, Entry]:
         """Return a fresh descriptor, which the caller closes, and the entry it belongs to."""
+
+
+class OpenMode(StrEnum):
+    """What an open file is for: reading, changing in place, or content that replaces the old as a whole."""
+
+    READ = "read"
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+class OpenFile(Protocol):
+    """A file that is open for bytes at any place; offsets and lengths in bytes."""
+
+    async def read_at(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; none at all only at or behind the end of the file."""
+
+    async def write_at(self, offset: int, data: bytes) -> None:
+        """Put bytes at `offset`; what lies between the old end and it reads as zeros.
+
+        Raises:
+            GatewayError: `NO_SPACE`; `FORBIDDEN` if the file is open for reading only.
+        """
+
+    async def truncate(self, size: int) -> None:
+        """Cut or extend the file to `size` bytes."""
+
+    async def stat(self) -> Entry:
+        """Return the entry of the open file as it now is."""
+
+
+@runtime_checkable
+class OpenAt(Protocol):
+    """A storage whose files can be read and written at any place."""
+
+    def open_at(
+        self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False
+    ) -> AbstractAsyncContextManager[OpenFile]:
+        """Open a file; the end of the context closes it.
+
+        With `REPLACE` the old content stays in place until the context is left without an exception; left with one
+        (a client that went away, an ended grant), nothing has changed and no half file is left, where the storage can
+        do so.
+
+        Args:
+            is_new: with `REPLACE`: nothing may be there yet, also when the new content is put in place.
+
+        Raises:
+            GatewayError: `NOT_FOUND` if there is no file for `READ` or `UPDATE`; `CONFLICT` if `path` is a folder or
+                the folder above is missing; `PRECONDITION_FAILED` if `is_new` and something is there; as `stat`.
+        """
 
 
 class ResponseSink(Protocol):
