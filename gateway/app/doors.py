@@ -156,7 +156,7 @@ async def _passthrough(config: Config, stack: AsyncExitStack) -> Passthrough | N
     session = await stack.enter_async_context(
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.storage.connect_seconds),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.passthrough.connect_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,

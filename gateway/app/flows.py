@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.app.core import Core
 from gateway.app.peers import Far
-from gateway.app.storage import STORAGE_NAME, Near
+from gateway.app.storage import Near
 from gateway.crypto.secrets import new_id, new_secret
 from gateway.flows.answer_share import AnswerShare
 from gateway.flows.check_received import CheckReceived
@@ -164,8 +164,7 @@ def _send_share(core: Core, far: Far, near: Near, deliver: DeliverSent) -> SendS
         resolver=far.resolver,
         deliver=deliver,
         authority=config.authority,
-        storage_name=STORAGE_NAME,
-        may_share_root=config.storage.allow_root_share,
+        root_sharing=frozenset(name for name, storage in config.all_storages.items() if storage.allow_root_share),
         must_exchange_token=config.criteria.must_exchange_token,
         default_life_seconds=config.shares.default_expiry,
         now=core.now,

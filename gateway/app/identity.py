@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from gateway.app.core import Core
-from gateway.app.storage import Storages
+from gateway.app.openstorage import Opened
 from gateway.config import Config, Provider
 from gateway.errors import GatewayError, Kind
 from gateway.identity.base import Identity, LogIn
 from gateway.identity.file import FileLogIn
-from gateway.identity.storage import StorageLogIn
+from gateway.identity.storage import Place, StorageLogIn
 from gateway.identity.throttle import Throttle
+from gateway.model.placement import storage_of
 from gateway.store.tables import KNOWN_USERS
 
 
-def build(core: Core, storages: Storages) -> Identity:
+def build(core: Core, storages: Mapping[str, Opened]) -> Identity:
     """Return the providers as one."""
     config, limits = core.config, core.config.limits
     throttle = Throttle(
@@ -30,10 +34,19 @@ def build(core: Core, storages: Storages) -> Identity:
     )
 
 
-def _provider(config: Config, provider: Provider, storages: Storages) -> LogIn:
+def _provider(config: Config, provider: Provider, storages: Mapping[str, Opened]) -> LogIn:
     if provider is Provider.STORAGE:
-        home_of = storages.as_service if config.storage.has_user_slot else None
-        return StorageLogIn(as_user=storages.as_user, home_of=home_of)
+        return StorageLogIn(partial(_place_of, config, storages))
     if config.identity.users_file is None:
         raise GatewayError(Kind.CONFIGURATION, "identity.users_file is needed for the provider file.")
     return FileLogIn(config.identity.users_file)
+
+
+def _place_of(config: Config, storages: Mapping[str, Opened], login: str) -> Place | None:
+    # The storage tells no groups: rules go by the name alone.
+    name = storage_of(config.placement, login, ())
+    options, storage = config.all_storages[name], storages[name]
+    if options.is_local:
+        return None
+    home_of = storage.as_service if options.has_user_slot else None
+    return Place(name=name, as_user=storage.as_user, home_of=home_of)

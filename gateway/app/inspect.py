@@ -6,8 +6,8 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 
+from gateway.app.openstorage import open_storages, scratch
 from gateway.app.peers import contact_rule, guard_of, rules_of
-from gateway.app.storage import open_storages, scratch
 from gateway.backends.probe import probe
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Config
@@ -98,17 +98,21 @@ async def discover_peer(config: Config, host_text: str) -> PeerReport:
     return PeerReport(host, discovery, keys is not None, config.criteria.must_exchange_token)
 
 
-async def probe_storage(config: Config, user: str) -> dict[str, bool]:
-    """Try the storage out as the service account, in the part of `user` where each user has one.
+async def probe_storage(config: Config, name: str, user: str) -> dict[str, bool]:
+    """Try a storage out as the service account, in the part of `user` where each user has one.
 
     Raises:
-        GatewayError: `CONFIGURATION` for a local folder or a missing user, else what the storage says.
+        GatewayError: `CONFIGURATION` for an unknown name, a local folder or a missing user, else what the storage says.
     """
+    if name not in config.all_storages:
+        raise GatewayError(
+            Kind.CONFIGURATION, f"There is no storage {name}; name one of: {', '.join(config.all_storages)}."
+        )
     async with AsyncExitStack() as stack:
         storages = await open_storages(config, stack)
-        if config.storage.has_user_slot and not user:
+        if config.all_storages[name].has_user_slot and not user:
             raise GatewayError(Kind.CONFIGURATION, "Each user has a part of the storage here: name one with --user.")
-        backend = storages.as_service(user)
+        backend = storages[name].as_service(user)
         if not isinstance(backend, WebdavBackend):
             raise GatewayError(Kind.CONFIGURATION, "A local folder needs no probe: it can do everything.")
         return asdict(await probe(backend, scratch()))

@@ -92,7 +92,7 @@ def _told(config: Config, port: int, ops_port: int) -> dict[str, str]:
     return {
         "version": __version__,
         "public_url": config.public_url,
-        "storage": config.storage.url,
+        "storage": ", ".join(storage.url for storage in config.all_storages.values()),
         "store": store,
         "listens": f"{config.http.host}:{port}",
         "operations": f"{config.ops.host}:{ops_port}",

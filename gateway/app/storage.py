@@ -1,37 +1,28 @@
-"""The near side: the configured storage, opened for a user or narrowed to a grant, with its locks and marks.
+"""The near side: the configured storages, opened for a user or narrowed to a grant, with their locks and marks.
 
-Locks and marks meet in one space for each owner: the grants on her files and what she does herself through us. A
-WebDAV storage that was proven to lock for real is relayed to, and keeps its locks itself.
+Locks and marks meet in one space for each owner on each storage: the grants on her files and what she does herself
+through us. A WebDAV storage that was proven to lock for real is relayed to, and keeps its locks itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import aiohttp
-
-from gateway import __version__
 from gateway.app.core import Core
+from gateway.app.openstorage import Opened, open_storages, scratch
 from gateway.backends.base import Backend
-from gateway.backends.local import LocalBackend
 from gateway.backends.locked import Locked, LockRules
 from gateway.backends.probe import Abilities, probe
 from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
 from gateway.backends.scoped import Scope, Scoped
 from gateway.backends.sharelocks import ShareLocks
-from gateway.backends.storages import Authorize, LocalStorage, WebdavStorage
-from gateway.backends.webdav import WebdavBackend, WebdavTraits
-from gateway.backends.webdav_http import Patience, Redirects
-from gateway.config import Config, Relaying
-from gateway.errors import GatewayError, Kind
+from gateway.backends.webdav import WebdavBackend
+from gateway.config import Relaying
+from gateway.errors import GatewayError, Kind, unavailable
 from gateway.flows.lock_claims import LockClaims
 from gateway.flows.missing_root import MissingRoot
 from gateway.flows.write_marks import WriteMarks
@@ -39,11 +30,10 @@ from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.grant import Grant
 from gateway.model.lock import LockTable
+from gateway.model.placement import Rule, storage_of
 from gateway.model.resource import Entry, ResourcePath
-from gateway.model.secret import Secret
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
-from gateway.peers.guard import tls_context
 from gateway.store.tables import LOCK_CLAIMS, SENT_SHARES, WRITE_MARKS
 from gateway.web.davpath import DavRoot
 from gateway.web.davshare import DavShare
@@ -51,12 +41,7 @@ from gateway.web.granted import Narrowed
 
 log = get_logger(__name__)
 
-STORAGE_NAME = "default"
-CONNECTIONS_MAX = 512
-SCRATCH_PREFIX = ".ocm-probe-"
-
 StillStands = Callable[[], Awaitable[None]]
-Storages = LocalStorage | WebdavStorage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +49,14 @@ class Near:
     """The near side.
 
     Attributes:
-        storages: the storage as it is, as somebody sees it.
-        abilities: what it was proven to do, asked once.
+        storages: each storage as it is, as somebody sees it, by its name.
+        placement: the rules that say whose files are on which of them.
+        abilities: what each was proven to do, asked once.
     """
 
-    storages: Storages
-    abilities: ProvenAbilities
+    storages: Mapping[str, Opened]
+    placement: tuple[Rule, ...]
+    abilities: Mapping[str, ProvenAbilities]
     locks: LockTable
     claims: LockClaims
     marks: WriteMarks
@@ -78,18 +65,29 @@ class Near:
     authority: Host
     now: Callable[[], float]
 
+    def name_for(self, user: LocalUser) -> str:
+        """Return the name of the storage that the user's files are on."""
+        return storage_of(self.placement, user.identifier, user.groups)
+
     def as_user(self, user: LocalUser) -> Backend:
         """Return the user's own view; what she does obeys locks and leaves marks like everybody's writes."""
-        return Locked(self.storages.as_user(user), self._rules(user.identifier, f"user {user.identifier}"))
+        name, owner = self.name_for(user), user.identifier
+        return Locked(self.storages[name].as_user(user), self._rules(name, owner, f"user {owner}"))
 
-    def as_service(self, owner: str) -> Backend:
-        """Return the owner's storage as the service account sees it."""
-        return self.storages.as_service(owner)
+    def as_service(self, owner: str, storage: str) -> Backend:
+        """Return the owner's part of a storage as the service account sees it.
+
+        Raises:
+            GatewayError: `UNAVAILABLE` if the storage is not configured (any more).
+        """
+        if storage not in self.storages:
+            raise unavailable("The storage of this share is not there now.", log=f"no storage {storage} is configured")
+        return self.storages[storage].as_service(owner)
 
     async def narrow(self, grant: Grant, still_stands: StillStands) -> Narrowed:
         """Return the storage narrowed to a grant."""
-        backend = self.storages.as_service(grant.owner)
-        locked = Locked(backend, self._rules(grant.owner, grant.grant_id))
+        backend = self.as_service(grant.owner, grant.storage)
+        locked = Locked(backend, self._rules(grant.storage, grant.owner, grant.grant_id))
         share = DavShare(
             backend=Scoped(locked, grant, still_stands),
             permissions=grant.permissions,
@@ -104,42 +102,47 @@ class Near:
             folder_etag=partial(self._folder_tag, grant),
             on_root_missing=partial(self.missing_root.missed, grant.grant_id),
         )
-        if isinstance(backend, WebdavBackend) and await self.abilities.may_relay(backend):
+        if isinstance(backend, WebdavBackend) and await self.abilities[grant.storage].may_relay(backend):
             return Narrowed(share=share, relay=ScopedRelay(backend, grant, self._ports(grant, still_stands)))
         return Narrowed(share=share)
 
     async def release_locks(self, share: SentShare) -> None:
         """Give up the locks of a share that has ended."""
-        await self.locks.release_holder(_space(share.owner), share.provider_id)
+        await self.locks.release_holder(_space(share.storage, share.owner), share.provider_id)
 
-    def _rules(self, owner: str, holder: str) -> LockRules:
+    def _rules(self, storage: str, owner: str, holder: str) -> LockRules:
         return LockRules(
-            locks=self.locks, space=_space(owner), holder=holder, now=self.now, on_write=partial(self._written, owner)
+            locks=self.locks,
+            space=_space(storage, owner),
+            holder=holder,
+            now=self.now,
+            on_write=partial(self._written, storage, owner),
         )
 
     def _ports(self, grant: Grant, still_stands: StillStands) -> RelayPorts:
         async def root_etag(_grant: Grant, own_tag: str) -> str:
-            return await self.marks.folder_tag(STORAGE_NAME, grant.owner, own_tag) or own_tag
+            return await self.marks.folder_tag(grant.storage, grant.owner, own_tag) or own_tag
 
         return RelayPorts(
             still_stands=still_stands,
             lock_owners=self.claims,
             root_etag=root_etag,
-            on_write=partial(self._written, grant.owner),
+            on_write=partial(self._written, grant.storage, grant.owner),
             now=self.now,
         )
 
     async def _folder_tag(self, grant: Grant, entry: Entry) -> str | None:
-        return await self.marks.folder_tag(STORAGE_NAME, grant.owner, entry.etag)
+        return await self.marks.folder_tag(grant.storage, grant.owner, entry.etag)
 
-    async def _written(self, owner: str, _path: ResourcePath) -> None:
-        await self.marks.written(STORAGE_NAME, owner)
+    async def _written(self, storage: str, owner: str, _path: ResourcePath) -> None:
+        await self.marks.written(storage, owner)
 
 
 @dataclass(slots=True)
 class ProvenAbilities:
-    """What the storage was seen to do, found out once, before the first grant is served from it."""
+    """What a storage was seen to do, found out once, before the first grant is served from it."""
 
+    storage: str
     relaying: Relaying
     _found: Abilities | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -159,9 +162,11 @@ class ProvenAbilities:
         except GatewayError as error:
             if error.kind is Kind.UNAVAILABLE:
                 raise
-            log.warning("the storage cannot be probed, serving WebDAV ourselves", reason=str(error))
+            log.warning(
+                "the storage cannot be probed, serving WebDAV ourselves", storage=self.storage, reason=str(error)
+            )
             return NOTHING
-        log.info("storage probed", is_relayed=found.locks)
+        log.info("storage probed", storage=self.storage, is_relayed=found.locks)
         return found
 
 
@@ -179,13 +184,17 @@ NOTHING = Abilities(
 async def build(core: Core) -> Near:
     """Return the near side."""
     config, store = core.config, core.store
+    options = config.all_storages
     return Near(
         storages=await open_storages(config, core.stack),
-        abilities=ProvenAbilities(config.storage.relay),
+        placement=config.placement,
+        abilities={name: ProvenAbilities(name, storage.relay) for name, storage in options.items()},
         locks=store.locks,
         claims=LockClaims(claims=store.table(LOCK_CLAIMS)),
         marks=WriteMarks(
-            marks=store.table(WRITE_MARKS), now=core.now, storage_propagates=config.storage.etag_propagates
+            marks=store.table(WRITE_MARKS),
+            now=core.now,
+            propagating=frozenset(name for name, storage in options.items() if storage.etag_propagates),
         ),
         missing_root=MissingRoot(shares=store.table(SENT_SHARES)),
         prefix=config.prefix,
@@ -194,51 +203,5 @@ async def build(core: Core) -> Near:
     )
 
 
-async def open_storages(config: Config, stack: AsyncExitStack) -> Storages:
-    """Return the configured storage."""
-    storage = config.storage
-    if storage.is_local:
-        return LocalStorage(root=unquote(urlsplit(storage.url).path), folder=_folder)
-    session = await stack.enter_async_context(_session(config))
-    patience = Patience(
-        connect=storage.connect_seconds, first_byte=storage.first_byte_seconds, idle=storage.idle_seconds
-    )
-    redirects = Redirects(hosts=frozenset(storage.redirect_hosts), most=storage.redirects)
-
-    def client(url: str, authorize: Authorize) -> Backend:
-        return WebdavBackend(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())
-
-    return WebdavStorage(
-        url=storage.url.removeprefix("webdav+"), client=client, service=_service_account(storage.credentials)
-    )
-
-
-def scratch() -> ResourcePath:
-    """Return the path of a fresh scratch folder."""
-    return ResourcePath((f"{SCRATCH_PREFIX}{secrets.token_hex(6)}",))
-
-
-def _folder(path: Path) -> Backend:
-    return LocalBackend(path)
-
-
-def _session(config: Config) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls_context(config.storage.ca_file)),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.storage.connect_seconds),
-        headers={"User-Agent": f"ocm-gateway/{__version__}", "Accept-Encoding": "identity"},
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-    )
-
-
-def _service_account(credentials: Secret | None) -> tuple[str, Secret] | None:
-    if credentials is None:
-        return None
-    name, _, password = credentials.reveal().partition(":")
-    return name, Secret(password)
-
-
-def _space(owner: str) -> str:
-    return f"{STORAGE_NAME}\n{owner}"
+def _space(storage: str, owner: str) -> str:
+    return f"{storage}\n{owner}"

@@ -1,4 +1,4 @@
-"""The configured storage as somebody sees it (DESIGN 6, "As whom?").
+"""A configured storage as somebody sees it (DESIGN 6, "As whom?").
 
 A storage URL may hold `{user}`, which stands for the user's own folder. Where the log-in was tried against a WebDAV
 storage, a user browses with her own name and pass word; the service account serves only grants.
@@ -44,22 +44,25 @@ class WebdavStorage:
     """A WebDAV server; `url` may hold `{user}`.
 
     Attributes:
+        name: its name among the storages; pass words that were proven at another one never go there.
         client: makes the storage client for a URL from a callable that returns its credentials.
-        service: name and pass word of the service account, or None for a storage without log-in.
+        service: gives the service account's credentials, if the storage has a log-in.
     """
 
+    name: str
     url: str
     client: Callable[[str, Authorize], Backend]
-    service: tuple[str, Secret] | None
+    service: Authorize
 
     def as_user(self, user: LocalUser) -> Backend:
         """Return the storage with the user's own credentials, or the service account's where she has none here."""
-        own = (user.login, user.password) if user.password is not None else self.service
-        return self.client(_filled(self.url, user.identifier), basic(own))
+        is_hers = user.password is not None and user.proven_at == self.name
+        own = basic((user.login, user.password)) if is_hers and user.password else self.service
+        return self.client(_filled(self.url, user.identifier), own)
 
     def as_service(self, owner: str) -> Backend:
         """Return the owner's part of the storage with the service account's credentials."""
-        return self.client(_filled(self.url, owner), basic(self.service))
+        return self.client(_filled(self.url, owner), self.service)
 
 
 def basic(credentials: tuple[str, Secret] | None) -> Authorize:

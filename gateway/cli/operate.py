@@ -55,7 +55,11 @@ def check_config(config_path: Path | None) -> None:
     """Check the configuration and say what it means, without starting anything."""
     config = loaded(config_path)
     click.echo(f"The configuration is good. Users are known as user@{config.authority}.")
-    click.echo(f"  storage   {config.storage.url} (users see it as: {config.storage.local_view.value})")
+    for name, storage in config.all_storages.items():
+        click.echo(f"  storage   {name}: {storage.url} (users see it as: {storage.local_view.value})")
+    for rule in config.placement if config.storage_rules else ():
+        whose = [*sorted(rule.users), *(f"group {group}" for group in sorted(rule.groups))]
+        click.echo(f"  files     of {', '.join(whose) or 'all others'} are on {rule.storage}")
     click.echo(f"  store     {config.store.url}")
     click.echo(f"  log-in    {', '.join(provider.value for provider in config.identity.providers)}")
     click.echo(f"  listens   {config.http.host}:{config.http.port}, operations {config.ops.host}:{config.ops.port}")
@@ -127,15 +131,19 @@ def init_store(config_path: Path | None) -> None:
 
 @click.group()
 def storage() -> None:
-    """Look at the storage."""
+    """Look at the storages."""
 
 
 @storage.command("probe")
+@click.argument("name", required=False)
 @config_option
 @click.option("--user", default="", help="Whose part of the storage to probe, where each user has one.")
-def probe(config_path: Path | None, user: str) -> None:
-    """Find out in a scratch folder what the storage really can do."""
-    for ability, has in asyncio.run(probed(loaded(config_path), user)).items():
+def probe(name: str | None, config_path: Path | None, user: str) -> None:
+    """Find out in a scratch folder what the storage NAME really can do; NAME is not needed where there is one."""
+    config = loaded(config_path)
+    if name is None and len(config.all_storages) > 1:
+        raise GatewayError(Kind.INVALID, f"Say which storage: {', '.join(config.all_storages)}.")
+    for ability, has in asyncio.run(probed(config, name or next(iter(config.all_storages)), user)).items():
         click.echo(f"{'yes' if has else 'no ':<4} {ability}")
 
 

@@ -22,14 +22,12 @@ from gateway.config.sections import (
     Passthrough,
     Peers,
     Provider,
-    Relaying,
     Session,
     Shares,
-    Storage,
     Store,
     Token,
-    View,
 )
+from gateway.config.storagesections import Relaying, Storage, StorageRule, View
 
 __all__ = [
     "Config",
@@ -48,6 +46,7 @@ __all__ = [
     "Session",
     "Shares",
     "Storage",
+    "StorageRule",
     "Store",
     "Token",
     "View",

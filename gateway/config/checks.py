@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.config.sections import Config, Provider, View
+from gateway.config.checkstorages import check_storages
+from gateway.config.sections import Config, Provider
 from gateway.errors import Fault
 from gateway.model.address import host_of_url
 
 
 def check(config: Config) -> list[Fault]:
     """Return all contradictions between options; an empty list means that the gateway can start."""
-    rules = (_public_url, _log_in, _view, _listeners, _store, _peers, _times, _passthrough)
+    rules = (_public_url, _log_in, check_storages, _listeners, _store, _peers, _times, _passthrough)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -25,31 +26,11 @@ def _public_url(config: Config) -> Iterator[Fault]:
 
 
 def _log_in(config: Config) -> Iterator[Fault]:
-    identity, storage = config.identity, config.storage
-    if Provider.STORAGE in identity.providers and storage.is_local:
+    identity, storages = config.identity, config.all_storages
+    if storages and Provider.STORAGE in identity.providers and all(storage.is_local for storage in storages.values()):
         yield Fault("identity.providers", "a local folder has no log-in to try: use the provider file")
     if Provider.FILE in identity.providers and identity.users_file is None:
         yield Fault("identity.users_file", "the provider file needs it")
-
-
-def _view(config: Config) -> Iterator[Fault]:
-    storage, providers = config.storage, config.identity.providers
-    if storage.local_view is View.TEMPLATE and not storage.has_user_slot:
-        yield Fault("storage.view", "template needs {user} as last part of storage.url")
-    if storage.local_view is View.SERVICE and Provider.STORAGE in providers and not storage.has_user_slot:
-        yield Fault(
-            "storage.view",
-            "users who log in at the storage would see one shared root with the rights of the service account: "
-            "use view user, or put {user} into storage.url",
-        )
-    if storage.local_view is View.USER and storage.is_local:
-        yield Fault("storage.view", "put {user} into storage.url, or say view service if all users may see this folder")
-    elif storage.local_view is View.USER and Provider.FILE in providers:
-        yield Fault(
-            "storage.view",
-            "the storage does not know users of the provider file: put {user} into storage.url, "
-            "or say view service if all of them may see everything",
-        )
 
 
 def _listeners(config: Config) -> Iterator[Fault]:

@@ -17,7 +17,15 @@ import yaml
 from pydantic import ValidationError
 
 from gateway.config.checks import check
-from gateway.config.options import ENVIRONMENT_PREFIX, nearest, options, secret_of_file, sections
+from gateway.config.options import (
+    ENVIRONMENT_PREFIX,
+    as_declared,
+    declared,
+    is_section,
+    nearest,
+    options,
+    secret_of_file,
+)
 from gateway.config.sections import Config
 from gateway.errors import Fault, GatewayError, Kind
 
@@ -97,13 +105,13 @@ class _Layers:
         elif document:
             self.add(self._flat(document))
 
-    def _flat(self, document: Mapping[object, object], prefix: str = "") -> Iterator[_Entry]:
+    def _flat(self, document: Mapping[Any, object], prefix: str = "", origin: str = "") -> Iterator[_Entry]:
         for key, value in document.items():
             name = f"{prefix}{key}"
-            if name not in sections():
-                yield _Entry(name, value)
+            if not is_section(name):
+                yield _Entry(name, value, origin)
             elif isinstance(value, Mapping):
-                yield from self._flat(value, f"{name}.")
+                yield from self._flat(value, f"{name}.", origin)
             elif value is not None:
                 self.faults.append(Fault(name, "this is a section: write its options indented below it"))
 
@@ -115,14 +123,17 @@ class _Layers:
         )
 
     def add_flags(self, overrides: Mapping[str, object]) -> None:
-        self.add(_Entry(name, value, "a flag") for name, value in overrides.items())
+        several = overrides.get("storages")
+        flat = self._flat({"storages": several}, "", "a flag") if isinstance(several, Mapping) else ()
+        rest = (_Entry(name, value, "a flag") for name, value in overrides.items() if not flat or name != "storages")
+        self.add((*flat, *rest))
 
     def add(self, layer: Iterable[_Entry]) -> None:
         """Lay a layer over those so far."""
         entries = [entry for entry in layer if entry.value is not None]
         names = {entry.name for entry in entries}
         for entry in entries:
-            if entry.name in options():
+            if declared(entry.name) and not is_section(entry.name):
                 self._put(entry.name, entry.value, entry.origin)
             elif secret := secret_of_file(entry.name):
                 self._put_from_file(secret, entry, is_double=secret in names)
@@ -146,7 +157,7 @@ class _Layers:
         if entry.origin.startswith(ENVIRONMENT_PREFIX):
             name, known = entry.origin, [option.environment for option in options().values()]
         else:
-            name, known = entry.name, list(options())
+            name, known = entry.name, _names_like(entry.name)
         self.faults.append(Fault(name, f"unknown option{nearest(name, known)}"))
 
     def with_origin(self, fault: Fault) -> Fault:
@@ -163,6 +174,14 @@ class _Loader(yaml.SafeLoader):
             if keys[position] in keys[:position]:
                 raise yaml.constructor.ConstructorError(problem="a key stands twice", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def _names_like(name: str) -> list[str]:
+    """Return the names of options among which a mistyped one is looked for, below the same storage."""
+    if not name.startswith("storages."):
+        return list(options())
+    one = name.removesuffix(as_declared(name).removeprefix("storage"))
+    return [path.replace("storage", one, 1) for path in options() if path.startswith("storage.")]
 
 
 def _is_foreign(variable: str, value: str) -> bool:
@@ -198,7 +217,8 @@ def _reason(error: Exception) -> str:
 
 def _with_derived(values: dict[str, object]) -> dict[str, object]:
     """Fill in the one default that follows from another section: a local folder has no log-in to try."""
-    if str(values.get("storage.url", "")).startswith("file:"):
+    urls = [str(value) for name, value in values.items() if as_declared(name) == "storage.url"]
+    if urls and all(url.startswith("file:") for url in urls):
         return {"identity.providers": ["file"], **values}
     return values
 
@@ -224,13 +244,14 @@ def _concerns(fault: Fault, name: str) -> bool:
 
 
 def _nested(values: dict[str, object]) -> dict[str, object]:
-    tree: dict[str, Any] = {"storage": {}}
+    # The one storage is asked for where there is no other.
+    tree: dict[str, Any] = {} if any(name.startswith("storages") for name in values) else {"storage": {}}
     for name, value in values.items():
-        section, dot, option = name.partition(".")
-        if dot:
-            tree.setdefault(section, {})[option] = value
-        else:
-            tree[name] = value
+        *parents, option = name.split(".")
+        section = tree
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[option] = value
     return tree
 
 
@@ -241,7 +262,8 @@ def _faults(error: ValidationError) -> Iterator[Fault]:
             case "default_factory_not_called":
                 continue  # It follows from an option that is told already.
             case "missing":
-                yield Fault(name, f"required: {options()[name].help}")
+                known = declared(name)
+                yield Fault(name, f"required: {known.help}" if known else "required")
             case "value_error":
                 yield Fault(name, str(one["ctx"]["error"]))
             case _:

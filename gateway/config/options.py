@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -18,6 +20,7 @@ from gateway.config.values import Unit
 from gateway.model.secret import Secret
 
 ENVIRONMENT_PREFIX = "OCM_GATEWAY_"
+_ONE_OF_STORAGES = re.compile(r"\Astorages\.[^.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,17 +57,28 @@ def options() -> dict[str, Option]:
 @cache
 def sections() -> dict[str, str]:
     """Return every section and what it is for."""
-    return {
-        name: (field.annotation.__doc__ or "").strip()
-        for name, field in Config.model_fields.items()
-        if _is_section(field.annotation)
-    }
+    return dict(_sections(Config, ""))
+
+
+def declared(path: str) -> Option | None:
+    """Return the option that a dotted name means: `storages.old.url` is declared as `storage.url`."""
+    return options().get(as_declared(path))
+
+
+def as_declared(path: str) -> str:
+    """Return the name under which an option or section of one of several storages is declared."""
+    return _ONE_OF_STORAGES.sub("storage", path)
+
+
+def is_section(path: str) -> bool:
+    """Tell whether options stand below this name."""
+    return path == "storages" or as_declared(path) in sections()
 
 
 def secret_of_file(path: str) -> str | None:
     """Return the secret option that an option such as `storage.credentials_file` names the file of."""
     secret = path.removesuffix("_file")
-    known = options().get(secret)
+    known = declared(secret)
     return secret if known and known.is_secret and secret != path else None
 
 
@@ -76,15 +90,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Option]:
     for name, field in model.model_fields.items():
-        annotation: Any = field.annotation
-        if _is_section(annotation):
-            yield from _walk(annotation, f"{prefix}{name}.")
+        section = _section_of(field.annotation)
+        if section:
+            yield from _walk(section, f"{prefix}{name}.")
         else:
             yield _option(f"{prefix}{name}", field)
 
 
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _sections(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        section = _section_of(field.annotation)
+        if section:
+            yield f"{prefix}{name}", (section.__doc__ or "").strip()
+            yield from _sections(section, f"{prefix}{name}.")
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of a section, which may be left out as a whole, or None for an option."""
+    for kind in (annotation, *(get_args(annotation) if isinstance(annotation, UnionType) else ())):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _option(path: str, field: FieldInfo) -> Option:
@@ -129,7 +155,7 @@ def _unit_of_type(annotation: Any) -> str:
 def written(value: Any, show: Callable[[float], str] | None = None) -> str | None:
     """Return a default as it is written in YAML, or None for nothing."""
     match value:
-        case None:
+        case None | {}:
             return None
         case bool():
             return str(value).lower()

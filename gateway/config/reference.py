@@ -45,13 +45,17 @@ Three options are enough: `public_url`, `storage.url` and `storage.credentials`.
 def reference_yaml() -> str:
     """Return the commented file with every option."""
     lines = [_YAML_HEAD]
-    section = ""
+    open_section = ""
     for option in options().values():
-        name, dot, _ = option.path.partition(".")
-        if dot and name != section:
-            section = name
-            lines += ["", f"# {sections()[section]}", f"{section}:"]
-        lines += _yaml_lines(option, "  " if dot else "")
+        section, _, _ = option.path.rpartition(".")
+        indent = "  " * option.path.count(".")
+        if section not in ("", open_section):
+            name = section.rpartition(".")[2]
+            lines += [*([] if indent[2:] else [""]), f"{indent[2:]}# {sections()[section]}", f"{indent[2:]}{name}:"]
+        elif section == "" != open_section:
+            lines.append("")
+        open_section = section
+        lines += _yaml_lines(option, indent)
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
@@ -59,7 +63,7 @@ def reference_table() -> str:
     """Return the options' page: one table for each section."""
     lines = [_TABLE_HEAD, "## General", *_rows(_top())]
     for section, meaning in sections().items():
-        inside = [option for option in options().values() if option.path.startswith(f"{section}.")]
+        inside = [option for option in options().values() if option.path.rpartition(".")[0] == section]
         lines += ["", f"## {section}", "", meaning, *_rows(inside)]
     return "\n".join(lines) + "\n"
 
@@ -67,12 +71,22 @@ def reference_table() -> str:
 def reference_schema() -> dict[str, object]:
     """Return the JSON schema of the names of all options, for the chart; what values may be, `load` says."""
     tree: dict[str, object] = {option.path: _described(option.path) for option in _top()}
-    for section, meaning in sections().items():
-        inner = [path.partition(".")[2] for path in options() if path.startswith(f"{section}.")]
-        inner += [f"{name}_file" for name in inner if options()[f"{section}.{name}"].is_secret]
-        names = {name: _described(f"{section}.{name}") for name in inner}
-        tree[section] = _object(names) | {"description": meaning}
+    for section in sections():
+        if "." not in section:
+            tree[section] = _section_schema(section)
+    tree["storages"] = {"type": "object", "description": options()["storages"].help} | {
+        "additionalProperties": _section_schema("storage")
+    }
     return _object(tree)
+
+
+def _section_schema(section: str) -> dict[str, object]:
+    inner = [path.rpartition(".")[2] for path in options() if path.rpartition(".")[0] == section]
+    inner += [f"{name}_file" for name in inner if options()[f"{section}.{name}"].is_secret]
+    names: dict[str, object] = {name: _described(f"{section}.{name}") for name in inner}
+    below = [name for name in sections() if name.rpartition(".")[0] == section]
+    names |= {name.rpartition(".")[2]: _section_schema(name) for name in below}
+    return _object(names) | {"description": sections()[section]}
 
 
 def _object(properties: dict[str, object]) -> dict[str, object]:
@@ -99,8 +113,9 @@ def _yaml_lines(option: Option, indent: str) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Quote what YAML would read as a mapping; nothing else that we print needs it."""
-    return f'"{text}"' if "{" in text or "::" in text else text
+    """Quote what YAML would read as a mapping; nothing else that we print needs it, and examples of lists do not."""
+    is_open = ("{" in text or "::" in text) and text[0] not in "[{"
+    return f'"{text}"' if is_open else text
 
 
 def _rows(shown: list[Option]) -> Iterator[str]:

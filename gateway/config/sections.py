@@ -10,12 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
 
+from gateway.config.storagesections import Section, Storage, StorageRule
 from gateway.config.values import (
-    USER_SLOT,
     Count,
-    Credentials,
     FilePath,
     HiddenText,
     Hosts,
@@ -26,31 +25,15 @@ from gateway.config.values import (
     Seconds,
     SecondsOrNever,
     Size,
-    StorageUrl,
     StoreUrl,
     Unit,
     UrlPrefix,
     WholeSeconds,
+    read_json,
     split_at_commas,
 )
 from gateway.model.address import Host, authority_of, host_of_url
-
-
-class Relaying(StrEnum):
-    """When requests of peers go to a WebDAV storage as they are, instead of being served by our own WebDAV."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-class View(StrEnum):
-    """As whom the storage is used when a local user browses, sends or receives (DESIGN 6, "As whom?")."""
-
-    AUTO = "auto"
-    USER = "user"
-    TEMPLATE = "template"
-    SERVICE = "service"
+from gateway.model.placement import ONLY_STORAGE, STORAGE_NAME, Rule
 
 
 class Provider(StrEnum):
@@ -58,12 +41,6 @@ class Provider(StrEnum):
 
     STORAGE = "storage"
     FILE = "file"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, validate_default=True
-    )
 
 
 def _default_keys_file(known: dict[str, Any]) -> Path:
@@ -74,7 +51,7 @@ def _default_name(known: dict[str, Any]) -> str:
     return authority_of(known["public_url"])
 
 
-class Http(_Section):
+class Http(Section):
     """The public listener. A TLS proxy stands before it."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 or :: in a container.")
@@ -85,65 +62,14 @@ class Http(_Section):
     drain_seconds: Seconds = Field(300, description="How long running transfers may go on after the stop signal.")
 
 
-class Ops(_Section):
+class Ops(Section):
     """The operations listener (`/healthz`, `/readyz`, `/metrics`). Never make it public."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(8081, description="Port to listen on.")
 
 
-class Storage(_Section):
-    """The storage that exists already and is shared from."""
-
-    url: StorageUrl = Field(
-        description="Where the storage is; {user} as last part gives each user a folder of their own.",
-        examples=["webdav+https://storage.example.org/files/{user}/"],
-    )
-    credentials: Credentials | None = Field(
-        None, description="Service account that serves what was shared: `user:password`.", examples=["gateway:secret"]
-    )
-    view: View = Field(
-        View.AUTO,
-        description="As whom local users browse: `user` (their own log-in), `template` (the {user} in the URL), "
-        "`service` (all see one shared root); `auto` chooses one of the first two.",
-    )
-    allow_root_share: bool = Field(default=False, description="Whether a user may share their whole storage.")
-    relay: Relaying = Field(
-        Relaying.AUTO, description="Whether requests of peers are relayed to a WebDAV storage; `auto` probes its locks."
-    )
-    etag_propagates: bool = Field(
-        default=False, description="Whether a folder's ETag changes when anything below it changes."
-    )
-    redirect_hosts: Hosts = Field(
-        (), description="Further hosts that the storage may redirect to.", examples=["pool.example.org"]
-    )
-    redirects: int = Field(5, ge=0, le=20, description="How many redirects of the storage are followed.")
-    ca_file: FilePath | None = Field(
-        None, description="Certificates to trust instead of the system's.", examples=["/etc/ssl/storage-ca.pem"]
-    )
-    connect_seconds: Seconds = Field(10, description="How long a connection to the storage may take.")
-    first_byte_seconds: Seconds = Field(120, description="How long the storage may take to begin its answer.")
-    idle_seconds: Seconds = Field(60, description="How long a transfer may stand still.")
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the storage is a folder of this machine."""
-        return self.url.startswith("file:")
-
-    @property
-    def has_user_slot(self) -> bool:
-        """Whether each user has a root of their own."""
-        return USER_SLOT in self.url
-
-    @property
-    def local_view(self) -> View:
-        """As whom local users browse, with `auto` decided."""
-        if self.view is not View.AUTO:
-            return self.view
-        return View.TEMPLATE if self.has_user_slot else View.USER
-
-
-class Store(_Section):
+class Store(Section):
     """Where shares, locks and sessions are kept."""
 
     url: StoreUrl = Field(
@@ -164,7 +90,7 @@ class Store(_Section):
         return self.url == "embedded"
 
 
-class Identity(_Section):
+class Identity(Section):
     """Who local users are."""
 
     providers: Annotated[tuple[Provider, ...], split_at_commas, Unit("list of storage, file")] = Field(
@@ -181,14 +107,14 @@ class Identity(_Section):
     cache_seconds: Seconds = Field(300, description="How long a successful log-in is remembered.")
 
 
-class Criteria(_Section):
+class Criteria(Section):
     """What peers must do; each is announced in discovery and enforced."""
 
     must_use_http_sig: bool = Field(default=False, description="Refuse what is not signed.")
     must_exchange_token: bool = Field(default=False, description="Open shares only to exchanged tokens.")
 
 
-class Peers(_Section):
+class Peers(Section):
     """The other servers."""
 
     allow: Hosts = Field((), description="Only these hosts; empty: everybody.", examples=["cloud.example.net"])
@@ -209,20 +135,20 @@ class Peers(_Section):
     failure_cache_seconds: Seconds = Field(60, description="How long a peer that failed is not asked again.")
 
 
-class Token(_Section):
+class Token(Section):
     """Access tokens that peers get for a share."""
 
     lifetime_seconds: WholeSeconds = Field(600, description="Life of an access token.")
 
 
-class Shares(_Section):
+class Shares(Section):
     """Shares that are sent and received."""
 
     auto_accept: bool = Field(default=False, description="Accept what arrives without asking the user.")
     default_expiry: SecondsOrNever = Field(0, description="Life of a sent share where its owner names none.")
 
 
-class Limits(_Section):
+class Limits(Section):
     """What a request may cost. Beyond it stands the protocol's own refusal."""
 
     json_bytes: Size = Field(64 * 1024, description="Body of a JSON or form request.")
@@ -241,14 +167,14 @@ class Limits(_Section):
     streams_per_share: Count = Field(32, description="Transfers of one share at the same time.")
 
 
-class Session(_Section):
+class Session(Section):
     """Log-in sessions of local users."""
 
     idle: Seconds = Field(12 * 3600, description="A session ends after this long without a request.")
     max: Seconds = Field(7 * 86400, description="A session ends after this long.")
 
 
-class Jobs(_Section):
+class Jobs(Section):
     """What happens later: deliveries that failed, shares that expire."""
 
     sweep_seconds: Seconds = Field(10, description="How often it is looked for what is due.")
@@ -257,12 +183,13 @@ class Jobs(_Section):
     give_up_after: Seconds = Field(7 * 86400, description="A share that cannot be delivered for this long has failed.")
 
 
-class Passthrough(_Section):
+class Passthrough(Section):
     """A service that has been on this host name before: what is not ours goes there unchanged."""
 
     url: HttpUrl | None = Field(
         None, description="Where it is; without it such requests are 404.", examples=["http://127.0.0.1:8000"]
     )
+    connect_seconds: Seconds = Field(10, description="How long a connection to the service may take.")
     pass_probes: bool = Field(
         default=False,
         description="Pass on /status.php, /ocs* and /index.php/apps/files_sharing too; peers then may "
@@ -270,14 +197,14 @@ class Passthrough(_Section):
     )
 
 
-class Log(_Section):
+class Log(Section):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is written.")
     format: Literal["text", "json"] = Field("text", description="For people, or for machines.")
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration. `authority` is the one name by which others know this gateway."""
 
     public_url: Origin = Field(
@@ -301,7 +228,19 @@ class Config(_Section):
     prefix: UrlPrefix = Field("/ocm", description="Path under which everything is that is ours.")
     http: Http = Http()
     ops: Ops = Ops()
-    storage: Storage
+    storage: Storage | None = None
+    storages: Annotated[dict[str, Storage], Unit("map of names to what `storage` has")] = Field(
+        {},
+        description="Several storages by name, instead of `storage`; each takes the same options, and in the "
+        "environment as OCM_GATEWAY_STORAGES__NAME__URL.",
+        examples=['{old: {url: "webdav+https://old.example.org/{user}/"}, new: {url: "file:///srv/{user}"}}'],
+    )
+    storage_rules: Annotated[tuple[StorageRule, ...], read_json, Unit("list of {users, groups, storage}")] = Field(
+        (),
+        description="Whose files are on which of the storages: the first rule that names the user or one of her "
+        "groups decides; the last one names nobody and is for all others. One storage needs no rules.",
+        examples=["[{users: [alice], groups: [staff], storage: new}, {storage: old}]"],
+    )
     store: Store = Store()
     identity: Identity = Identity()
     criteria: Criteria = Criteria()
@@ -313,6 +252,29 @@ class Config(_Section):
     jobs: Jobs = Jobs()
     passthrough: Passthrough = Passthrough()
     log: Log = Log()
+
+    @field_validator("storages")
+    @classmethod
+    def _names(cls, storages: dict[str, Storage]) -> dict[str, Storage]:
+        if not all(STORAGE_NAME.fullmatch(name) for name in storages):
+            message = "a storage's name has 1 to 32 of the characters a-z 0-9 -"
+            raise ValueError(message)
+        return storages
+
+    @property
+    def all_storages(self) -> dict[str, Storage]:
+        """Every storage by its name, in whichever of the two forms it is configured."""
+        return self.storages if self.storage is None else {ONLY_STORAGE: self.storage}
+
+    @property
+    def placement(self) -> tuple[Rule, ...]:
+        """The rules that say on which storage a user's files are; the last one is for all."""
+        if not self.storage_rules:
+            return tuple(Rule(storage=name) for name in self.all_storages)
+        return tuple(
+            Rule(storage=rule.storage, users=frozenset(rule.users), groups=frozenset(rule.groups))
+            for rule in self.storage_rules
+        )
 
     @property
     def authority(self) -> Host:

@@ -7,6 +7,7 @@ be a secret in the wrong place.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -91,6 +92,17 @@ def _split_text(value: object) -> object:
     return value
 
 
+def _read_json(value: object) -> object:
+    """Read what the environment gives for a list of mappings, which has to be JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        message = "in the environment this is written as JSON"
+        raise ValueError(message) from error
+
+
 def _host(value: object) -> Host:
     return Host(_in_our_words(parse_host, value))
 
@@ -148,9 +160,22 @@ def _storage_url(value: str) -> str:
         _refuse("a local folder is written with three slashes: file:///path")
     if parts.scheme != "file" and not parts.hostname:
         _refuse("the host is missing")
-    if USER_SLOT in value and (value.count(USER_SLOT) > 1 or value.rstrip("/").rpartition("/")[2] != USER_SLOT):
-        _refuse("{user} has to be the last part of the path")
+    _check_slot(value, parts.path)
     return value
+
+
+def _check_slot(url: str, path: str) -> None:
+    """Refuse `{user}` where a name put there could reach further than its own folder.
+
+    On a file system nothing may follow it: the user could replace what does by a link to somewhere else.
+    """
+    if USER_SLOT not in url:
+        return
+    steps = path.split("/")
+    if url.count(USER_SLOT) > 1 or USER_SLOT not in steps:
+        _refuse("{user} has to be a whole part of the path, and only one")
+    if not url.startswith("webdav+") and path.rstrip("/").rpartition("/")[2] != USER_SLOT:
+        _refuse("{user} has to be the last part of the path: users could replace what comes after it by a link")
 
 
 def _store_url(value: str) -> str:
@@ -183,6 +208,7 @@ def _path(value: Path) -> Path:
 
 
 split_at_commas = BeforeValidator(_split_text)
+read_json = BeforeValidator(_read_json)
 
 _DURATION = Unit("duration, such as 90s, 10m, 12h, 7d", show_duration)
 

@@ -19,13 +19,20 @@ class Users(Protocol):
 
 
 class Storages(Protocol):
-    """The configured storage, seen as somebody (DESIGN 6, "As whom?")."""
+    """The configured storages, seen as somebody (DESIGN 6, "As whom?")."""
+
+    def name_for(self, user: LocalUser) -> str:
+        """Return the name of the storage that the user's files are on."""
 
     def as_user(self, user: LocalUser) -> Backend:
-        """Return the storage as the user sees it: for browsing, and for all that the user does."""
+        """Return her storage as the user sees it: for browsing, and for all that the user does."""
 
-    def as_service(self, owner: str) -> Backend:
-        """Return the storage of `owner` as the service account sees it: only for grants that stand."""
+    def as_service(self, owner: str, storage: str) -> Backend:
+        """Return the part of a storage that is `owner`'s, as the service account sees it: only for standing grants.
+
+        Raises:
+            GatewayError: `UNAVAILABLE` if there is no storage of this name (any more).
+        """
 
 
 GrantEnded = Callable[[str], Awaitable[None]]

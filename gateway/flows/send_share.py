@@ -51,15 +51,18 @@ class ShareDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendShare:
-    """Creates shares of our users and sends them on their way."""
+    """Creates shares of our users and sends them on their way.
+
+    Attributes:
+        root_sharing: the names of the storages that may be shared as a whole.
+    """
 
     shares: Table[SentShare]
     storages: Storages
     resolver: PeerResolver
     deliver: DeliverSent
     authority: Host
-    storage_name: str
-    may_share_root: bool
+    root_sharing: frozenset[str]
     must_exchange_token: bool
     default_life_seconds: float
     now: Clock
@@ -74,8 +77,9 @@ class SendShare:
                 storage, `CONFLICT` if the peer cannot fulfil what we must require (SHARE-6), `UNAVAILABLE` if the
                 peer or the storage does not answer. Nothing is stored then.
         """
-        recipient = self._recipient(draft)
-        entry = await self._entry(user, draft.path)
+        storage = self.storages.name_for(user)
+        recipient = self._recipient(draft, storage)
+        entry = await self._entry(user, draft.path, storage)
         peer = await self.resolver.discover(recipient.host, interactive=True)
         if peer.discovery is None:
             raise GatewayError(Kind.UNAVAILABLE, f"{recipient.host} does not answer as an OCM provider.")
@@ -89,7 +93,7 @@ class SendShare:
             owner_display_name=user.display_name or user.identifier,
             recipient=recipient,
             name=draft.path.name or f"Files of {user.identifier}",
-            storage=self.storage_name,
+            storage=storage,
             root=draft.path,
             kind=entry.kind,
             permissions=draft.permissions | {Permission.READ},
@@ -104,13 +108,13 @@ class SendShare:
         log.info("share created", share=share.provider_id, owner=share.owner, recipient=str(recipient))
         return await self.deliver.run(share.provider_id, at_once=True) or share
 
-    def _recipient(self, draft: ShareDraft) -> OcmAddress:
+    def _recipient(self, draft: ShareDraft, storage: str) -> OcmAddress:
         recipient = parse_address(draft.claimed_recipient)
         if recipient.host == self.authority:
             raise GatewayError(
                 Kind.INVALID, f"{recipient} is a user of this server; share the folder in the storage itself."
             )
-        if draft.path.is_root and not self.may_share_root:
+        if draft.path.is_root and storage not in self.root_sharing:
             raise GatewayError(Kind.FORBIDDEN, "The root of the storage cannot be shared here; choose a folder in it.")
         if draft.expires_at is not None and draft.expires_at <= self.now():
             raise GatewayError(Kind.INVALID, "The share would expire before it begins.")
@@ -121,10 +125,10 @@ class SendShare:
     def _default_end(self, now: float) -> int | None:
         return int(now + self.default_life_seconds) if self.default_life_seconds else None
 
-    async def _entry(self, user: LocalUser, path: ResourcePath) -> Entry:
+    async def _entry(self, user: LocalUser, path: ResourcePath, storage: str) -> Entry:
         entry = await self.storages.as_user(user).stat(path)
         try:
-            await self.storages.as_service(user.identifier).stat(path)
+            await self.storages.as_service(user.identifier, storage).stat(path)
         except GatewayError as error:
             if error.kind in (Kind.NOT_FOUND, Kind.FORBIDDEN):
                 raise GatewayError(

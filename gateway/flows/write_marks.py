@@ -19,15 +19,19 @@ from gateway.store.base import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteMarks:
-    """Makes tags of folders, and new marks on writes."""
+    """Makes tags of folders, and new marks on writes.
+
+    Attributes:
+        propagating: the names of the storages that carry changes upwards themselves.
+    """
 
     marks: Table[WriteMark]
     now: Callable[[], float]
-    storage_propagates: bool
+    propagating: frozenset[str]
 
     async def written(self, storage: str, owner: str) -> None:
         """Note that something in this owner's storage has changed."""
-        if self.storage_propagates:
+        if storage in self.propagating:
             return
         key = f"{storage}\n{owner}"
         if await self.marks.get(key) is None:
@@ -37,7 +41,7 @@ class WriteMarks:
 
     async def folder_tag(self, storage: str, owner: str, own_tag: str | None) -> str | None:
         """Return the tag to show for a folder whose own tag is `own_tag`."""
-        if self.storage_propagates:
+        if storage in self.propagating:
             return own_tag
         mark = await self.marks.get(f"{storage}\n{owner}")
         return root_tag(own_tag or "", writes=mark.count if mark else 0, now=self.now())

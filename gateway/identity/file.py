@@ -6,6 +6,7 @@ users:
     password: "$argon2id$v=19$…"     # made by `ocm-gateway hash-password`
     display_name: Alice Adams
     email: alice@example.org
+    groups: [staff]                  # for storage_rules
 ```
 
 The file is read again when it changes. A log-in with an unknown name takes as long as one with a wrong pass word.
@@ -56,6 +57,7 @@ class _User(BaseModel):
     password: Annotated[str, AfterValidator(_is_hash)]
     display_name: str = ""
     email: str = ""
+    groups: tuple[str, ...] = ()
 
 
 class _Users(BaseModel):
@@ -89,7 +91,13 @@ class FileLogIn:
             fits = await asyncio.to_thread(_fits, checked.password, password)
         if user is None or not fits:
             return None
-        return LocalUser(identifier=login, display_name=user.display_name or login, email=user.email, login=login)
+        return LocalUser(
+            identifier=login,
+            display_name=user.display_name or login,
+            email=user.email,
+            login=login,
+            groups=user.groups,
+        )
 
     async def find(self, claimed_identifier: str) -> Sequence[KnownUser]:
         """Return the users in the file whose name this is in any case."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gateway.backends.base import Backend
 from gateway.backends.webdav_status import CREDENTIAL_REFUSED
@@ -26,21 +27,32 @@ log = get_logger(__name__)
 _REFUSED = (Kind.FORBIDDEN, Kind.NOT_FOUND)
 
 
-class StorageLogIn:
-    """Proves users by opening the storage's root as them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The storage at which a user's log-in is tried.
 
-    Args:
+    Attributes:
+        name: the storage's name.
         as_user: the storage as this user sees it.
         home_of: the user's own folder as the service account sees it, where each user has one; else None.
     """
 
-    def __init__(
-        self, *, as_user: Callable[[LocalUser], Backend], home_of: Callable[[str], Backend] | None = None
-    ) -> None:
-        self._as_user = as_user
-        self._home_of = home_of
-        # Places at which strangers were refused.
-        self._closed: set[str] = set()
+    name: str
+    as_user: Callable[[LocalUser], Backend]
+    home_of: Callable[[str], Backend] | None = None
+
+
+class StorageLogIn:
+    """Proves users by opening the storage's root as them.
+
+    Args:
+        place_of: where the log-in of this user is tried; None if her storage has no log-in.
+    """
+
+    def __init__(self, place_of: Callable[[str], Place | None]) -> None:
+        self._place_of = place_of
+        # Places at which strangers were refused: a storage, or one user's folder in it.
+        self._closed: set[tuple[str, str]] = set()
 
     async def check(self, login: str, password: Secret) -> LocalUser | None:
         """Return the user if the storage lets her in; a refusal is None, an outage is an error.
@@ -49,20 +61,22 @@ class StorageLogIn:
             GatewayError: `FORBIDDEN` if the storage lets strangers in too, `UNAVAILABLE` if it does not answer.
         """
         # A colon would end the user name in Basic (RFC 7617, 2), and so try another name.
-        if not LOCAL_IDENTIFIER.fullmatch(login):
+        place = self._place_of(login) if LOCAL_IDENTIFIER.fullmatch(login) else None
+        if place is None:
             return None
-        user = LocalUser(identifier=login, display_name=login, login=login, password=password)
-        if not await self._opens(user):
+        user = _user(place, identifier=login, login=login, password=password)
+        if not await _opens(place, user):
             return None
-        await self._refuse_if_anybody_gets_in(login)
+        await self._refuse_if_anybody_gets_in(place, login)
         return user
 
     async def find(self, claimed_identifier: str) -> Sequence[KnownUser]:
         """Return the user who has a folder of exactly that name, where each user has one."""
-        if self._home_of is None or not LOCAL_IDENTIFIER.fullmatch(claimed_identifier):
+        place = self._place_of(claimed_identifier) if LOCAL_IDENTIFIER.fullmatch(claimed_identifier) else None
+        if place is None or place.home_of is None:
             return ()
         try:
-            entry = await self._home_of(claimed_identifier).stat(ResourcePath())
+            entry = await place.home_of(claimed_identifier).stat(ResourcePath())
         except GatewayError as error:
             if error.kind in _REFUSED and error.code != CREDENTIAL_REFUSED:
                 return ()
@@ -71,21 +85,28 @@ class StorageLogIn:
             return ()
         return (KnownUser(identifier=claimed_identifier, display_name=claimed_identifier),)
 
-    async def _opens(self, user: LocalUser) -> bool:
-        try:
-            await self._as_user(user).stat(ResourcePath())
-        except GatewayError as error:
-            if error.code == CREDENTIAL_REFUSED or error.kind in _REFUSED:
-                return False
-            raise
-        return True
-
-    async def _refuse_if_anybody_gets_in(self, identifier: str) -> None:
-        place = identifier if self._home_of is not None else ""
-        if place in self._closed:
+    async def _refuse_if_anybody_gets_in(self, place: Place, identifier: str) -> None:
+        tried = (place.name, identifier if place.home_of is not None else "")
+        if tried in self._closed:
             return
         name, password = secrets.token_hex(16), Secret(secrets.token_hex(16))
-        if await self._opens(LocalUser(identifier=identifier, display_name="", login=name, password=password)):
+        if await _opens(place, _user(place, identifier=identifier, login=name, password=password)):
             log.error("the storage lets anybody in and cannot prove who a user is; use identity provider 'file'")
             raise GatewayError(Kind.FORBIDDEN, "Log-in is switched off here: the storage does not check passwords.")
-        self._closed.add(place)
+        self._closed.add(tried)
+
+
+def _user(place: Place, *, identifier: str, login: str, password: Secret) -> LocalUser:
+    return LocalUser(
+        identifier=identifier, display_name=identifier, login=login, password=password, proven_at=place.name
+    )
+
+
+async def _opens(place: Place, user: LocalUser) -> bool:
+    try:
+        await place.as_user(user).stat(ResourcePath())
+    except GatewayError as error:
+        if error.code == CREDENTIAL_REFUSED or error.kind in _REFUSED:
+            return False
+        raise
+    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.model.placement import ONLY_STORAGE
 from gateway.model.secret import Secret
 
 
@@ -20,6 +21,8 @@ class Session:
         user: local identifier.
         login: the name used with the storage, where it differs.
         password: the storage's own pass word, where the log-in was tried against it.
+        proven_at: the storage at which that was.
+        groups: the groups that the provider told.
         csrf: what every changing form has to send back.
         created_at, seen_at, expires_at: seconds since the epoch; `seen_at` is the last use, to about a minute.
     """
@@ -35,3 +38,5 @@ class Session:
     seen_at: float
     expires_at: float
     has_second_factor: bool = False
+    proven_at: str = ONLY_STORAGE
+    groups: tuple[str, ...] = ()

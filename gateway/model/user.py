@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.model.placement import ONLY_STORAGE
 from gateway.model.secret import Secret
 
 
@@ -15,6 +16,8 @@ class LocalUser:
         identifier: the local part of the OCM address, `[A-Za-z0-9_.-]+` (DESIGN 7).
         login: the name used with the storage, where it differs.
         password: the storage's own pass word where the log-in was tried against it; browsing then runs as the user.
+        proven_at: the storage at which that was; no other one ever gets to see the pass word.
+        groups: the groups that the provider tells, at the time of the log-in.
     """
 
     identifier: str
@@ -22,6 +25,8 @@ class LocalUser:
     email: str = ""
     login: str = ""
     password: Secret | None = None
+    proven_at: str = ONLY_STORAGE
+    groups: tuple[str, ...] = ()
     has_second_factor: bool = False
 
 

@@ -98,6 +98,8 @@ class UserGate:
             login=user.login,
             password=user.password,
             has_second_factor=user.has_second_factor,
+            proven_at=user.proven_at,
+            groups=user.groups,
             csrf=Secret(secrets.token_urlsafe(SESSION_BYTES)),
             created_at=now,
             seen_at=now,
@@ -176,6 +178,8 @@ def _user(session: Session) -> LocalUser:
         login=session.login,
         password=session.password,
         has_second_factor=session.has_second_factor,
+        proven_at=session.proven_at,
+        groups=session.groups,
     )
 
 

@@ -4,10 +4,10 @@ import aiohttp
 import pytest
 
 from gateway.backends.local import LocalBackend
-from gateway.backends.storages import LocalStorage, WebdavStorage
+from gateway.backends.storages import LocalStorage, WebdavStorage, basic
 from gateway.backends.webdav import WebdavBackend
 from gateway.errors import GatewayError, Kind
-from gateway.identity.storage import StorageLogIn
+from gateway.identity.storage import Place, StorageLogIn
 from gateway.model.secret import Secret
 from support.apache import apache
 from support.wsgi import wsgidav
@@ -27,13 +27,20 @@ async def storage(server):
         yield WebdavStorage(
             url=f"{server.url}{{user}}",
             client=lambda url, authorize: WebdavBackend(session, url, authorize),
-            service=("service", Secret(server.users["service"])),
+            name="default",
+            service=basic(("service", Secret(server.users["service"]))),
         )
+
+
+def at(storage, *, has_homes):
+    """Return the log-in that is tried at this storage."""
+    home_of = storage.as_service if has_homes else None
+    return StorageLogIn(lambda _login: Place(name="default", as_user=storage.as_user, home_of=home_of))
 
 
 @pytest.fixture
 def log_in(storage):
-    return StorageLogIn(as_user=storage.as_user, home_of=storage.as_service)
+    return at(storage, has_homes=True)
 
 
 async def test_the_storage_decides(server, log_in):
@@ -56,10 +63,11 @@ async def test_a_storage_that_is_away_is_no_refusal():
         storage = WebdavStorage(
             url="http://127.0.0.1:1/{user}",
             client=lambda url, authorize: WebdavBackend(session, url, authorize),
-            service=None,
+            name="default",
+            service=basic(None),
         )
         with pytest.raises(GatewayError) as caught:
-            await StorageLogIn(as_user=storage.as_user).check("alice", Secret("x"))
+            await at(storage, has_homes=False).check("alice", Secret("x"))
     assert caught.value.kind is Kind.UNAVAILABLE
 
 
@@ -69,6 +77,6 @@ async def test_a_local_folder_proves_nobody(tmp_path, has_homes):
     (tmp_path / "alice").mkdir()
     root = f"{tmp_path}/{{user}}" if has_homes else str(tmp_path)
     storage = LocalStorage(root=root, folder=LocalBackend)
-    log_in = StorageLogIn(as_user=storage.as_user, home_of=storage.as_service if has_homes else None)
+    log_in = at(storage, has_homes=has_homes)
     with pytest.raises(GatewayError, match="does not check passwords"):
         await log_in.check("alice", Secret("anything"))

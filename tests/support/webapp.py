@@ -166,6 +166,20 @@ def alice_and_bob(folder):
     return path
 
 
+class OneStorage:
+    """The only storage, as the flows ask for it."""
+
+    def __init__(self, storage):
+        self.as_user = storage.as_user
+        self._storage = storage
+
+    def name_for(self, _user):
+        return "main"
+
+    def as_service(self, owner, _storage):
+        return self._storage.as_service(owner)
+
+
 @asynccontextmanager
 async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=15, backend=None):
     """Serve the doors of local users; `folder` gets one home for each user, and the other provider's storage."""
@@ -176,7 +190,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
     authority, url = Host(f"{host}:{port}"), f"http://{host}:{port}"
     clock, peer, queue = Clock(), StandInPeer(), SilentQueue()
     sent, received = store.table(SENT_SHARES), store.table(RECEIVED_SHARES)
-    near = LocalStorage(root=f"{folder}/{{user}}", folder=lambda path: LocalBackend(path, is_durable=False))
+    near = OneStorage(LocalStorage(root=f"{folder}/{{user}}", folder=lambda path: LocalBackend(path, is_durable=False)))
 
     def outbox(table, task):
         return Outbox(shares=table, task=task, queue=queue, retry=RetryRule(), now=clock, chance=lambda: 0.5)
@@ -215,8 +229,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
             resolver=peer,
             deliver=tell_sent,
             authority=authority,
-            storage_name="main",
-            may_share_root=False,
+            root_sharing=frozenset(),
             must_exchange_token=False,
             default_life_seconds=0,
             now=clock,

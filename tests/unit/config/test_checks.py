@@ -63,3 +63,53 @@ def test_contradiction(changes, at_fault):
 def test_storage_log_in_with_a_shared_local_root_is_refused():
     """A log-in against the storage together with a shared root and no view per user is refused (DESIGN 6)."""
     assert names({"storage": {"url": "file:///srv"}}) == ["identity.providers", "storage.view"]
+
+
+def several(storages, rules, **changes):
+    rest = {"public_url": "https://cloud.example.org", **LOCAL, **changes}
+    return check(Config.model_validate({**rest, "storages": storages, "storage_rules": rules}))
+
+
+RULES = [{"users": ["a"], "storage": "a"}, {"storage": "b"}]
+B = "storages.b.url"
+OLD_AND_NEW = {"old": {"url": "webdav+http://h/{user}"}, "new": {"url": "file:///srv/{user}"}}
+
+
+@pytest.mark.parametrize(
+    ("storages", "rules", "at_fault"),
+    [
+        (OLD_AND_NEW, [{"users": ["a"], "groups": ["g"], "storage": "new"}, {"storage": "old"}], []),
+        ({"old": OLD_AND_NEW["old"]}, [], []),
+        (OLD_AND_NEW, [], ["storage_rules"]),
+        (OLD_AND_NEW, [{"users": ["a"], "storage": "old"}], ["storage_rules"]),
+        (OLD_AND_NEW, [{"users": ["a"], "storage": "odl"}, {"storage": "new"}], ["storage_rules.0.storage"]),
+        (OLD_AND_NEW, [{"storage": "old"}, {"storage": "new"}], ["storage_rules.0"]),
+        ({"a": {"url": "file:///srv/{user}"}, "b": {"url": "file:///srv/b/{user}"}}, RULES, ["storages.b.url"]),
+        ({"a": {"url": "webdav+http://h/"}, "b": {"url": "webdav+http://H/x/{user}"}}, RULES, ["storages.a.view", B]),
+        ({"a": {"url": "webdav+http://h/{user}/a"}, "b": {"url": "webdav+http://h/{user}/b"}}, RULES, []),
+        (
+            {"a": {"url": "file:///srv"}, "b": {"url": "webdav+http://h/"}},
+            RULES,
+            ["storages.a.view", "storages.b.view"],
+        ),
+    ],
+)
+def test_several_storages(storages, rules, at_fault):
+    """Names, rules, and places that would lie within each other are checked, all at once."""
+    assert [fault.name for fault in several(storages, rules)] == at_fault
+
+
+def test_groups_need_a_provider_that_tells_them():
+    """A rule for a group that nobody can be in is refused."""
+    rules = [{"groups": ["staff"], "storage": "new"}, {"storage": "old"}]
+    found = several(OLD_AND_NEW, rules, identity={"providers": ["storage"]})
+    assert [fault.name for fault in found] == ["storage_rules.0.groups"]
+
+
+def test_one_storage_and_several_do_not_mix():
+    """There is one form or the other, and at least one storage."""
+    both = {**LEAST, "storages": OLD_AND_NEW}
+    assert [fault.name for fault in check(Config.model_validate(both))] == ["storages"]
+    assert [fault.name for fault in check(Config.model_validate({"public_url": "https://a.example"}))] == [
+        "storage.url"
+    ]

@@ -5,6 +5,7 @@ import pytest
 from gateway.config import Config, ConfigError, Provider, load
 from gateway.config.options import options
 from gateway.errors import Kind
+from gateway.model.placement import storage_of
 from gateway.model.secret import Secret
 
 LEAST = {"OCM_GATEWAY_PUBLIC_URL": "https://cloud.example.org", "OCM_GATEWAY_STORAGE__URL": "webdav+https://files/dav/"}
@@ -126,7 +127,7 @@ def test_a_secret_file_that_cannot_be_used_is_a_fault(tmp_path, content):
     assert "cannot be read" in faults(None, environ)["storage.credentials_file"]
 
 
-@pytest.mark.parametrize("path", list(options()))
+@pytest.mark.parametrize("path", [*(sorted(set(options()) - {"storages"})), "storages.old", "storages.old.url"])
 def test_no_fault_repeats_a_value(path):
     """Whatever option a secret is put into by mistake, no fault and no traceback shows it."""
     with pytest.raises(ConfigError) as caught:
@@ -193,6 +194,46 @@ def test_a_local_folder_is_used_with_users_of_a_file():
     flags = {"storage.url": "file:///srv/{user}", "identity.users_file": "users.yaml"}
     assert load(None, LEAST, flags).identity.providers == (Provider.FILE,)
     assert load(None, LEAST).identity.providers == (Provider.STORAGE,)
+
+
+SEVERAL = {
+    "OCM_GATEWAY_PUBLIC_URL": "https://cloud.example.org",
+    "OCM_GATEWAY_STORAGES__OLD__URL": "webdav+https://old.example.org/{user}/",
+    "OCM_GATEWAY_STORAGES__NEW__URL": "webdav+https://new.example.org/home/{user}/files/",
+    "OCM_GATEWAY_STORAGE_RULES": '[{"users": ["alice"], "storage": "new"}, {"storage": "old"}]',
+}
+
+
+def test_several_storages_are_named_in_the_file_and_in_the_environment(write):
+    """Each option of each storage goes through all layers; its secret may stand in a file; rules are JSON there."""
+    path = write("storages: {old: {url: 'webdav+https://x/', connect_seconds: 3s}}")
+    secret = str(write("gateway:s3cret\n", "secret"))
+    config = load(path, {**SEVERAL, "OCM_GATEWAY_STORAGES__NEW__CREDENTIALS_FILE": secret})
+    assert config.storages["old"].url == "webdav+https://old.example.org/{user}/"
+    assert config.storages["old"].connect_seconds == 3
+    assert config.storages["new"].credentials == Secret("gateway:s3cret")
+    assert [storage_of(config.placement, name, ()) for name in ("alice", "bob")] == ["new", "old"]
+
+
+def test_one_storage_is_called_default_and_needs_no_rule():
+    """The short form is one storage on which everybody's files are."""
+    config = load(None, LEAST)
+    assert list(config.all_storages) == ["default"]
+    assert storage_of(config.placement, "anybody", ()) == "default"
+
+
+def test_faults_of_several_storages_are_told_by_their_names(write):
+    """An unknown option names the nearest one of the same storage; what is missing is told for each."""
+    path = write("storages: {old: {ulr: 'file:///x'}, Big: {url: 'file:///x'}, new: 5}")
+    found = faults(path, {"OCM_GATEWAY_PUBLIC_URL": "https://cloud.example.org"})
+    assert found["storages.old.ulr"] == "unknown option; did you mean storages.old.url?"
+    assert "a-z 0-9 -" in found["storages"] or "indented" in found["storages.new"]
+
+
+def test_rules_in_the_environment_that_are_no_json_are_a_fault():
+    """What cannot be read is told without its text."""
+    told = faults(None, {**SEVERAL, "OCM_GATEWAY_STORAGE_RULES": "hunter2"})
+    assert told == {"storage_rules": "in the environment this is written as JSON (set by OCM_GATEWAY_STORAGE_RULES)"}
 
 
 def test_a_configuration_can_be_made_of_plain_values():

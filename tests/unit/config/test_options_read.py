@@ -9,7 +9,8 @@ from gateway.config.options import options
 
 GATEWAY = Path(__file__).parents[3] / "gateway"
 # The declarations themselves and the rules between options prove nothing.
-NO_READERS = {"checks.py", "options.py", "reference.py", "load.py", "sections.py", "values.py"}
+DECLARATIONS = {"options.py", "reference.py", "load.py", "sections.py", "storagesections.py", "values.py"}
+NO_READERS = {"checks.py", "checkstorages.py", *DECLARATIONS}
 
 
 def names_read():
@@ -26,12 +27,19 @@ def names_read():
 
 READ = names_read()
 # How the code calls a section where it has taken it out of the configuration, and what decides in an option's name.
-ALSO = {"peers": ("options",), "view": ("local_view",)}
+ALSO = {
+    "peers": ("options",),
+    "storage": ("options",),
+    "view": ("local_view",),
+    "storages": ("all_storages",),
+    "storage_rules": ("placement",),
+}
 
 
 @pytest.mark.parametrize("path", options())
 def test_every_option_is_read(path):
     """No option is declared that nothing reads."""
     section, _, name = path.rpartition(".")
+    section = section.rpartition(".")[2]
     owners = (section or "config", *ALSO.get(section, ()))
     assert any(f"{owner}.{read}" in READ for owner in owners for read in (name, *ALSO.get(name, ())))

@@ -41,6 +41,12 @@ def test_every_option_stands_in_the_reference():
 def test_every_example_value_is_taken(path):
     """The example of an option is a value that the option takes."""
     least = {"public_url": "https://a.example", "storage.url": "webdav+http://b/"}
+    if path in ("storages", "storage_rules"):
+        # These two need each other, and stand instead of `storage`.
+        both = {name: yaml.safe_load(str(options()[name].example)) for name in ("storages", "storage_rules")}
+        users = {"identity.providers": ["file"], "identity.users_file": "users.yaml"}
+        assert len(load(overrides={"public_url": "https://a.example", **users, **both}).all_storages) == 2
+        return
     rest = {"store.url": "rediss://redis", "store.password": "x"} if path.startswith("store.") else {}
     value = yaml.safe_load(str(options()[path].example))
     assert load(overrides={**least, **rest, path: value})

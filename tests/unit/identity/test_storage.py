@@ -2,7 +2,7 @@ import pytest
 
 from gateway.backends.webdav_status import CREDENTIAL_REFUSED
 from gateway.errors import GatewayError, Kind, unavailable
-from gateway.identity.storage import StorageLogIn
+from gateway.identity.storage import Place, StorageLogIn
 from gateway.model.resource import Entry, EntryKind
 from gateway.model.secret import Secret
 
@@ -42,6 +42,10 @@ class View:
         return Entry(path=path, kind=EntryKind.FOLDER)
 
 
+def at(as_user, home_of=None):
+    return StorageLogIn(lambda _login: Place(name="default", as_user=as_user, home_of=home_of))
+
+
 def unavailable_credential():
     return GatewayError(Kind.UNAVAILABLE, "The storage refused the log-in.", code=CREDENTIAL_REFUSED)
 
@@ -53,7 +57,7 @@ def house():
 
 @pytest.fixture
 def log_in(house):
-    return StorageLogIn(as_user=house.as_user, home_of=house.home_of)
+    return at(house.as_user, house.home_of)
 
 
 async def test_whom_the_storage_lets_in_is_the_user(log_in):
@@ -118,7 +122,7 @@ async def test_a_stranger_is_tried_once_only(house, log_in):
 
 async def test_shared_root_is_tried_once_for_all(house):
     """Where all users see the same root, one stranger is enough."""
-    log_in = StorageLogIn(as_user=house.as_user)
+    log_in = at(house.as_user)
     await log_in.check("alice", RIGHT)
     await log_in.check("bob", Secret("other"))
     assert len(set(house.tried) - {"alice", "bob"}) == 1
@@ -133,7 +137,7 @@ async def test_find_knows_who_has_a_home(log_in):
 
 async def test_find_without_homes_knows_nobody(house):
     """Where all see one root, the storage cannot tell who exists."""
-    assert await StorageLogIn(as_user=house.as_user).find("alice") == ()
+    assert await at(house.as_user).find("alice") == ()
 
 
 async def test_an_outage_hides_nobody(house, log_in):

@@ -91,7 +91,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if not .Values.config.public_url -}}
 {{- fail "config.public_url is required: the origin under which others reach this gateway, such as https://cloud.example.org" -}}
 {{- end -}}
-{{- if not $storage.url -}}
+{{- if and (not $storage.url) (not .Values.config.storages) -}}
 {{- fail "config.storage.url is required: the storage to share from, such as webdav+https://files.example.org/dav/" -}}
 {{- end -}}
 {{- if or $storage.credentials (dig "store" "password" "" .Values.config) -}}

@@ -1,0 +1,86 @@
+"""The rules about storages: what one may be by itself, and that each user has exactly one.
+
+A fault is told under the dotted name of the option to change, `storage.url` or `storages.old.url`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from urllib.parse import unquote, urlsplit
+
+from gateway.config.sections import Config, Provider
+from gateway.config.storagesections import Storage, View
+from gateway.config.values import USER_SLOT
+from gateway.errors import Fault
+
+
+def check_storages(config: Config) -> Iterator[Fault]:
+    """Yield what is wrong with storages and the rules that give users to them."""
+    if config.storage is not None and config.storages:
+        yield Fault("storages", "there is `storage` as well: write that one below storages too, under a name")
+        return
+    if not config.all_storages:
+        yield Fault("storage.url", "required: where the storage is")
+        return
+    for name, storage in config.all_storages.items():
+        path = "storage" if config.storage is not None else f"storages.{name}"
+        yield from _view(path, storage, config.identity.providers)
+    yield from _same_place(config.storages)
+    yield from _placement(config)
+
+
+def _view(path: str, storage: Storage, providers: tuple[Provider, ...]) -> Iterator[Fault]:
+    if storage.local_view is View.TEMPLATE and not storage.has_user_slot:
+        yield Fault(f"{path}.view", f"template needs {{user}} as a part of {path}.url")
+    if storage.local_view is View.SERVICE and Provider.STORAGE in providers and not storage.has_user_slot:
+        yield Fault(
+            f"{path}.view",
+            "users who log in at the storage would see one shared root with the rights of the service account: "
+            f"use view user, or put {{user}} into {path}.url",
+        )
+    if storage.local_view is View.USER and storage.is_local:
+        yield Fault(
+            f"{path}.view", f"put {{user}} into {path}.url, or say view service if all users may see this folder"
+        )
+    elif storage.local_view is View.USER and Provider.FILE in providers:
+        yield Fault(
+            f"{path}.view",
+            f"the storage does not know users of the provider file: put {{user}} into {path}.url, "
+            "or say view service if all of them may see everything",
+        )
+
+
+def _same_place(storages: dict[str, Storage]) -> Iterator[Fault]:
+    """Refuse two names for one place: their locks and write marks would not meet."""
+    for (one, first), (other, second) in combinations(storages.items(), 2):
+        if _lie_within_each_other(_place(first.url), _place(second.url)):
+            yield Fault(f"storages.{other}.url", f"this is the storage {one} again, or a part of it: keep one of them")
+
+
+def _place(url: str) -> tuple[str, list[str]]:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}", [unquote(step) for step in parts.path.split("/") if step]
+
+
+def _lie_within_each_other(one: tuple[str, list[str]], other: tuple[str, list[str]]) -> bool:
+    """Tell whether the shorter path is the begin of the longer; `{user}` may become any name."""
+    steps = zip(one[1], other[1], strict=False)
+    return one[0] == other[0] and all(a == b or USER_SLOT in (a, b) for a, b in steps)
+
+
+def _placement(config: Config) -> Iterator[Fault]:
+    rules, names = config.placement, config.all_storages
+    if not config.storage_rules:
+        if len(names) > 1:
+            yield Fault("storage_rules", "with several storages, rules have to say whose files are where")
+        return
+    for number, rule in enumerate(rules):
+        if rule.storage not in names:
+            yield Fault(f"storage_rules.{number}.storage", f"no storage has this name; there are {', '.join(names)}")
+        if rule.groups and Provider.FILE not in config.identity.providers:
+            yield Fault(f"storage_rules.{number}.groups", "no provider tells groups: only `file` does, in users_file")
+        if rule.is_for_all and number < len(rules) - 1:
+            yield Fault(f"storage_rules.{number}", "this rule is for everybody, so those after it never count")
+    if not rules[-1].is_for_all:
+        yield Fault("storage_rules", "the last rule has to be for all others: {storage: …} without users and groups")

@@ -1,0 +1,93 @@
+"""The options of one storage, and whose files are on which of several."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.config.values import USER_SLOT, Credentials, FilePath, Hosts, Seconds, StorageUrl
+
+
+class Relaying(StrEnum):
+    """When requests of peers go to a WebDAV storage as they are, instead of being served by our own WebDAV."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class View(StrEnum):
+    """As whom the storage is used when a local user browses, sends or receives (DESIGN 6, "As whom?")."""
+
+    AUTO = "auto"
+    USER = "user"
+    TEMPLATE = "template"
+    SERVICE = "service"
+
+
+class Section(BaseModel):
+    """A part of the configuration: it cannot be changed, and unknown names in it are faults."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True, validate_default=True
+    )
+
+
+class Storage(Section):
+    """The storage that exists already and is shared from."""
+
+    url: StorageUrl = Field(
+        description="Where the storage is; {user} as a part of the path gives each user a folder of their own.",
+        examples=["webdav+https://storage.example.org/files/{user}/"],
+    )
+    credentials: Credentials | None = Field(
+        None, description="Service account that serves what was shared: `user:password`.", examples=["gateway:secret"]
+    )
+    view: View = Field(
+        View.AUTO,
+        description="As whom local users browse: `user` (their own log-in), `template` (the {user} in the URL), "
+        "`service` (all see one shared root); `auto` chooses one of the first two.",
+    )
+    allow_root_share: bool = Field(default=False, description="Whether a user may share their whole storage.")
+    relay: Relaying = Field(
+        Relaying.AUTO, description="Whether requests of peers are relayed to a WebDAV storage; `auto` probes its locks."
+    )
+    etag_propagates: bool = Field(
+        default=False, description="Whether a folder's ETag changes when anything below it changes."
+    )
+    redirect_hosts: Hosts = Field(
+        (), description="Further hosts that the storage may redirect to.", examples=["pool.example.org"]
+    )
+    redirects: int = Field(5, ge=0, le=20, description="How many redirects of the storage are followed.")
+    ca_file: FilePath | None = Field(
+        None, description="Certificates to trust instead of the system's.", examples=["/etc/ssl/storage-ca.pem"]
+    )
+    connect_seconds: Seconds = Field(10, description="How long a connection to the storage may take.")
+    first_byte_seconds: Seconds = Field(120, description="How long the storage may take to begin its answer.")
+    idle_seconds: Seconds = Field(60, description="How long a transfer may stand still.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the storage is a folder of this machine."""
+        return self.url.startswith("file:")
+
+    @property
+    def has_user_slot(self) -> bool:
+        """Whether each user has a root of their own."""
+        return USER_SLOT in self.url
+
+    @property
+    def local_view(self) -> View:
+        """As whom local users browse, with `auto` decided."""
+        if self.view is not View.AUTO:
+            return self.view
+        return View.TEMPLATE if self.has_user_slot else View.USER
+
+
+class StorageRule(Section):
+    """Whose files are on which storage."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    storage: str
