@@ -10,7 +10,7 @@ export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 BIN := .venv/bin
 TEST_EXTRAS := demo,speed,test,check,charts
 TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium
-BENCH_TOOLS := nginx:nginx apache2:apache2-bin wrk:wrk curl:curl taskset:util-linux
+BENCH_TOOLS := nginx:nginx apache2:apache2-bin rclone:rclone wrk:wrk curl:curl taskset:util-linux
 MUTANTS_TIME := 60m
 
 .PHONY: help demo run test check bench mutants docs clean
@@ -38,7 +38,7 @@ check: ## Check style, types and layers.
 	@$(BIN)/shellcheck .ci/run .ci/setup.sh
 	@$(BIN)/python -m pytest -q tests/unit/test_layers.py
 
-bench: ## Measure against nginx; prints a table and writes JSON.
+bench: ## Measure beside others; prints tables and writes JSON. ARGS="--only webdav" is one subject.
 	@.ci/setup.sh demo,speed $(BENCH_TOOLS)
 	@$(BIN)/python -m bench $(ARGS)
 

@@ -1,40 +1,29 @@
-"""The command: `python -m bench`. It prints the table, writes the JSON, and with `--record` the page of the docs."""
+"""The command: `python -m bench`. It prints the tables, writes the JSON, and with `--record` the page of the docs."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
+import json
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 from bench import report
-from bench.machine import Bystanders, Cores, describe, version_of
-from bench.measure import GATEWAY, NGINX, SMALL_BYTES, STORAGE, UNBUFFERED, Bench, Extent, Figure, Side
-from bench.peer import Peer
-from bench.process import BenchError, Server, program
-from bench.servers import PASSWORD, USER, Place, apache, gateway, nginx, storage
-from gateway.cli.rest import RestClient
-from gateway.model.secret import Secret
+from bench.machine import Bystanders, Cores, describe
+from bench.place import Place
+from bench.process import BenchError
+from bench.subject import SMOKE, Extent, Run, Subject
+from bench.subjects import SUBJECTS
 
 ROOT = Path(__file__).parent.parent
 JSON = ROOT / "build" / "bench.json"
 PAGE, PAGE_JSON = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.json"
-SMALLEST = Extent(rounds=1, seconds=1, large_bytes=4 * 2**20, entries=40, messages=10)
 # Figures of a machine of which others had more than that are not worth to be kept.
 OTHERS_MAX_PERCENT = 10
-SHARED = "bench"
-# The file itself, what is written, and what servers keep of both on the way.
-COPIES = 6
-MEMORY_DISK = Path("/dev/shm")
-_PIECE = 2**20
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,126 +31,68 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     # Whoever ends us wants the servers ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        results = _run(SMALLEST if options.smallest else Extent())
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    print(f"\n{report.machine(results)}\n\n{report.table(results)}")
+    cores = Cores.of_this_machine()
+    facts = describe()
+    os.sched_setaffinity(0, {cores.load})
+    results: dict[str, report.Results] = {}
+    for name in options.only:
+        try:
+            results[name] = {"machine": facts, **_run(SUBJECTS[name], SMOKE if options.smoke else Extent(), cores)}
+        except BenchError as error:
+            print(f"bench: {name}: {error}", file=sys.stderr)
+            return 1
+        print(f"\n{report.section(SUBJECTS[name], results[name])}\n", flush=True)
     report.write_json(options.json, results)
     return _record(results) if options.record else 0
 
 
-def _record(results: report.Results) -> int:
-    if results["others_percent"] > OTHERS_MAX_PERCENT:
-        print("bench: not recorded, since others had so much of the machine", file=sys.stderr)
-        return 1
-    report.write_json(PAGE_JSON, results)
-    PAGE.write_text(report.page(PAGE.read_text("utf-8"), results), "utf-8")
-    return 0
+def _record(results: dict[str, report.Results]) -> int:
+    """Write what was measured on a quiet machine into the docs, and leave the rest there as it is."""
+    quiet = {name: found for name, found in results.items() if found["others_percent"] <= OTHERS_MAX_PERCENT}
+    known = json.loads(PAGE_JSON.read_text("utf-8"))
+    recorded = {name: (known | quiet)[name] for name in SUBJECTS if name in known | quiet}
+    report.write_json(PAGE_JSON, recorded)
+    PAGE.write_text(report.page(PAGE.read_text("utf-8"), recorded), "utf-8")
+    for name in results.keys() - quiet.keys():
+        print(f"bench: {name} is not recorded, since others had so much of the machine", file=sys.stderr)
+    return 0 if len(quiet) == len(results) else 1
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the gateway beside nginx.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the gateway beside others.")
+    parser.add_argument("--only", type=_subjects, default=list(SUBJECTS), help=f"some of {','.join(SUBJECTS)}")
     parser.add_argument("--json", type=Path, default=JSON, help="where to write the results (%(default)s)")
     parser.add_argument("--record", action="store_true", help="also write them into docs/performance")
-    parser.add_argument("--smallest", action="store_true", help="as little as possible, to see that everything works")
-    return parser.parse_args(arguments)
+    parser.add_argument("--smoke", action="store_true", help="as little as possible, to see that everything works")
+    options = parser.parse_args(arguments)
+    if options.record and options.smoke:
+        parser.error("a smoke run has no figures to record")
+    return options
 
 
-def _run(extent: Extent) -> dict[str, object]:
-    facts, others = describe(), Bystanders()
-    cores = Cores.of_this_machine()
-    os.sched_setaffinity(0, {cores.load})
-    began = time.monotonic()
-    with _ready(extent, cores) as bench:
-        figures = bench.run(lambda text: print(f"{time.monotonic() - began:4.0f} s  {text} …", flush=True))
-    return _results(facts, extent, figures, others.percent())
+def _subjects(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(SUBJECTS):
+        raise argparse.ArgumentTypeError(f"no such subject: {', '.join(sorted(unknown))}")
+    return names
 
 
-@contextlib.contextmanager
-def _ready(extent: Extent, cores: Cores) -> Iterator[Bench]:
-    """Start everything, and gain access to the storage as a peer does: a share, a secret, a token."""
-    with contextlib.ExitStack() as stack:
-        place = Place(Path(stack.enter_context(_folder(extent))), cores)
-        _fill(place, extent)
-        webdav = stack.enter_context(apache(place))
-        backend = stack.enter_context(storage(place, webdav))
-        proxy = stack.enter_context(nginx(place, backend, webdav))
-        near = stack.enter_context(gateway(place, backend, "gateway"))
-        near_webdav = stack.enter_context(gateway(place, webdav, "gateway-webdav"))
-        peer = stack.enter_context(Peer.running())
-        token, webdav_token = (_token(peer, server) for server in (near, near_webdav))
-        direct = f"/{SHARED}/"
-        yield Bench(
-            extent=extent,
-            place=place,
-            peer=peer,
-            gateway=near,
-            webdav_gateway=near_webdav,
-            proxy=proxy,
-            sides=(
-                Side(GATEWAY, near.url(), "/ocm/dav/", near.pid, token),
-                Side(NGINX, proxy.url(), direct, proxy.pid, token),
-                Side(UNBUFFERED, proxy.url("unbuffered"), direct, proxy.pid, token),
-                Side(STORAGE, backend.url(), direct, backend.pid, token),
-            ),
-            webdav_sides=(
-                Side(GATEWAY, near_webdav.url(), "/ocm/dav/", near_webdav.pid, webdav_token),
-                Side(NGINX, proxy.url("webdav"), direct, proxy.pid, token),
-                Side(STORAGE, webdav.url(), direct, webdav.pid, token),
-            ),
-        )
-
-
-def _token(peer: Peer, server: Server) -> str:
-    rest = RestClient(url=f"{server.url()}/ocm", user=USER, password=Secret(PASSWORD))
-    draft = {"path": f"/{SHARED}", "recipient": f"bob@{peer.host}", "permissions": ["read", "write"]}
-    return peer.token(server, rest.post("shares", draft)["id"])
-
-
-@contextlib.contextmanager
-def _folder(extent: Extent) -> Iterator[str]:
-    """Make a folder for the run: in memory if there is room, since no disk is to be measured."""
-    needed = COPIES * extent.large_bytes
-    is_room = MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > 2 * needed
-    folder = Path(tempfile.mkdtemp(prefix="ocm-bench-", dir=MEMORY_DISK if is_room else None))
-    folder.chmod(0o755)
-    try:
-        yield str(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _fill(place: Place, extent: Extent) -> None:
-    shared = place.files / SHARED
-    for folder in (place.files, shared, shared / "many"):
-        place.for_web_user(folder)
-    (shared / "small").write_bytes(os.urandom(SMALL_BYTES))
-    piece = os.urandom(_PIECE)
-    with (shared / "large").open("wb") as file:
-        for _ in range(extent.large_bytes // _PIECE):
-            file.write(piece)
-    for number in range(extent.entries):
-        (shared / "many" / f"file-{number:05}.txt").write_bytes(b"x")
-
-
-def _results(
-    facts: dict[str, object], extent: Extent, figures: list[Figure], others_percent: float
-) -> dict[str, object]:
+def _run(subject: Subject, extent: Extent, cores: Cores) -> dict[str, object]:
+    others = Bystanders()
+    with Place.fresh(cores, extent.large_bytes) as place:
+        figures = subject.measure(Run(extent, place, _teller(subject.name)))
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": facts,
-        "versions": {
-            "gateway": version("ocm-gateway"),
-            "aiohttp": version("aiohttp"),
-            "nginx": version_of(program("nginx"), "-v"),
-            "Apache": version_of(program("apache2"), "-v"),
-        },
+        "versions": subject.versions(),
         "extent": asdict(extent),
-        "others_percent": round(others_percent, 1),
+        "others_percent": round(others.percent(), 1),
         "figures": [figure.document() for figure in figures],
     }
+
+
+def _teller(name: str) -> Callable[[str], None]:
+    began = time.monotonic()
+    return lambda text: print(f"{name} {time.monotonic() - began:4.0f} s  {text} …", flush=True)
 
 
 if __name__ == "__main__":

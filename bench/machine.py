@@ -1,6 +1,6 @@
 """The machine: which core does what, and what /proc tells of a process and of everybody else.
 
-Processor time is that of a process and its living descendants, threads included, as the kernel accounts it; memory
+Processor time is that of a process and its descendants, threads included, as the kernel accounts it; memory
 is resident memory.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import subprocess
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
-# Fields of /proc/PID/stat behind the name, counted from 0 (proc(5)): user and system time.
-_TIMES = slice(11, 13)
+# Fields of /proc/PID/stat behind the name, counted from 0 (proc(5)): user and system time, and those of the children
+# that have ended.
+_TIMES = slice(11, 15)
 _RESET_PEAK = "5"
+_VERSION = re.compile(r"\d+\.[\w.+~-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,10 @@ def describe() -> dict[str, object]:
 
 
 def version_of(*command: str) -> str:
-    """Return the version that a program tells, as its own words have it: behind the last slash or blank."""
+    """Return the version that a program tells in its first line."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    line = next((line for line in (done.stdout + done.stderr).splitlines() if line.strip()), "")
-    return line.split("/")[-1].split(" ")[0].strip()
+    found = _VERSION.search(done.stdout + done.stderr)
+    return found[0] if found else "unknown"
 
 
 def _own_seconds(pid: int) -> float:

@@ -21,8 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench.place import USER
 from bench.process import BenchError, Server
-from bench.servers import USER
 
 WAIT_SECONDS = 10.0
 TIMEOUT_SECONDS = 20.0

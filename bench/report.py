@@ -1,4 +1,4 @@
-"""What a run has found, for people and for programs: a table, a JSON document, and the table's place in the docs."""
+"""What a run has found, for people and for programs: tables, a JSON document, and the tables' places in the docs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,29 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.measure import GATEWAY, NGINX, STORAGE, UNBUFFERED
+from bench.subject import Subject
+from bench.subjects import SUBJECTS
 
-BEGIN, END = "<!-- measured: begin (written by `make bench ARGS=--record`) -->", "<!-- measured: end -->"
-_SIDES = (GATEWAY, NGINX, UNBUFFERED, STORAGE)
-_RATIO = "gateway ÷ nginx"
+_NOTHING = "Not measured yet."
 # Digits that stay of a figure; more would only be noise.
 _DIGITS = 3
 
+# What was found about one subject.
 Results = Mapping[str, Any]
 
 
-def table(results: Results) -> str:
+def section(subject: Subject, results: Results) -> str:
+    """Return what there is to say about a subject: the machine, and the medians."""
+    return f"{machine(results)}\n\n{table(subject, results)}"
+
+
+def table(subject: Subject, results: Results) -> str:
     """Return the medians as a table in Markdown, readable as it is."""
-    rows = [["", "unit", *_SIDES, _RATIO], *(_row(figure) for figure in results["figures"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    head = ["", "unit", *subject.sides, " ÷ ".join(subject.ratio)]
+    rows = [head, *(_row(subject, figure) for figure in results["figures"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     rules = ["-" * widths[0], "-" * widths[1], *("-" * (width - 1) + ":" for width in widths[2:])]
-    return "\n".join(_line(row, widths) for row in (rows[0], rules, *rows[1:]))
+    return "\n".join(_line(row, widths) for row in (head, rules, *rows[1:]))
 
 
 def machine(results: Results) -> str:
@@ -40,27 +46,32 @@ def machine(results: Results) -> str:
     )
 
 
-def page(text: str, results: Results) -> str:
-    """Return the page of the docs with these results between its marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError("the page has no place for the results")
-    return f"{before}{BEGIN}\n{machine(results)}\n\n{table(results)}\n{END}{after}"
+def page(text: str, results: Mapping[str, Results]) -> str:
+    """Return the page of the docs with these results, each subject's between its own marks."""
+    for name, subject in SUBJECTS.items():
+        begin, end = f"<!-- measured: {name} (written by `make bench ARGS=--record`) -->", f"<!-- end: {name} -->"
+        before, has_begin, rest = text.partition(begin)
+        _, has_end, after = rest.partition(end)
+        if not has_begin or not has_end:
+            raise ValueError(f"the page has no place for {name}")
+        shown = section(subject, results[name]) if name in results else _NOTHING
+        text = f"{before}{begin}\n{shown}\n{end}{after}"
+    return text
 
 
-def write_json(path: Path, results: Results) -> None:
+def write_json(path: Path, results: Mapping[str, Results]) -> None:
     """Write the results for programs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _row(figure: Mapping[str, Any]) -> list[str]:
+def _row(subject: Subject, figure: Mapping[str, Any]) -> list[str]:
     medians = {side: median(rounds) for side, rounds in figure["rounds"].items()}
     better = "↑" if figure["is_more_better"] else "↓"
-    ratio = medians[GATEWAY] / medians[NGINX] if medians.get(NGINX) else None
-    values = [_shown(medians.get(side)) for side in _SIDES]
-    return [figure["name"], f"{figure['unit']} {better}", *values, "" if ratio is None else f"{ratio:.2f}"]
+    ours, theirs = (medians.get(side) for side in subject.ratio)
+    values = [_shown(medians.get(side)) for side in subject.sides]
+    ratio = f"{ours / theirs:.2f}" if ours is not None and theirs else ""
+    return [figure["name"], f"{figure['unit']} {better}", *values, ratio]
 
 
 def _shown(value: float | None) -> str:

@@ -1,55 +1,21 @@
-"""The processes of a run: the storage, nginx as a proxy before it, and gateways before it.
+"""The foreign servers of a run: Apache and nginx over one folder, and nginx as a proxy before them.
 
-The storage is one folder with two servers on it: nginx for GET and PUT, which costs little and so hides little, and
-Apache mod_dav for what nginx does not know (PROPFIND). All of them listen on loopback, keep everything in a folder of
-their own, and are ended by process id. Both proxies write their access log, as they would in an installation.
+All of them listen on loopback, keep everything in a folder of their own, and are ended by process id. The proxy writes
+its access log, as it would in an installation.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
-import shutil
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from bench.machine import Cores
+from bench.place import WEB_USER, Place
 from bench.process import Server, program, running
-from gateway.identity.file import hash_password
-from gateway.model.secret import Secret
 
-USER, PASSWORD = "alice", "correct horse battery staple"
-# Under root nginx and Apache give their rights up to this user of Debian's.
-WEB_USER = "www-data"
 _MODULES = ("mpm_event", "authn_core", "authz_core", "dav", "dav_fs", "dir", "mime")
 _MODULE_FOLDER = Path("/usr/lib/apache2/modules")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run keeps its files; the folder `files` is the storage's."""
-
-    root: Path
-    cores: Cores
-
-    @property
-    def files(self) -> Path:
-        """The storage's folder."""
-        return self.root / "files"
-
-    def for_web_user(self, path: Path) -> Path:
-        """Make a folder, or give a file, to the user that web servers become."""
-        if not path.exists():
-            path.mkdir(parents=True)
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        if os.geteuid() == 0:
-            shutil.chown(path, WEB_USER, WEB_USER)
-        return path
 
 
 @contextlib.contextmanager
@@ -141,47 +107,6 @@ def nginx(place: Place, backend: Server, webdav: Server) -> Iterator[Server]:
         yield server
 
 
-@contextlib.contextmanager
-def gateway(place: Place, backend: Server, name: str) -> Iterator[Server]:
-    """Run a gateway before a storage, with its default settings but for what a run on loopback needs."""
-    run = place.root / name
-    run.mkdir()
-    users = run / "users.yaml"
-    users.write_text(yaml.safe_dump({"users": {USER: {"password": hash_password(Secret(PASSWORD))}}}))
-
-    def command(ports: dict[str, int]) -> list[str]:
-        config = run / "gateway.yaml"
-        config.write_text(yaml.safe_dump(_gateway_config(run, users, ports, backend)))
-        return [sys.executable, "-m", "gateway", "serve", "-c", str(config)]
-
-    ports = ("http", "ops")
-    with running(
-        name, command, core=place.cores.measured, folder=place.root, port_names=ports, is_ready=_is_ready
-    ) as server:
-        yield server
-
-
-def _gateway_config(run: Path, users: Path, ports: dict[str, int], backend: Server) -> dict[str, object]:
-    return {
-        "public_url": f"http://localhost:{ports['http']}",
-        "data_dir": str(run / "data"),
-        "http": {"port": ports["http"], "drain_seconds": 1},
-        "ops": {"port": ports["ops"]},
-        # nginx cannot lock, so nothing is probed: it is the relay that is measured.
-        "storage": {
-            "url": f"webdav+{backend.url()}/",
-            "credentials": "gateway:secret",
-            "view": "service",
-            "relay": "always",
-        },
-        "identity": {"providers": ["file"], "users_file": str(users)},
-        "peers": {"allow_http": True, "allow_cidr": ["127.0.0.0/8", "::1/128"]},
-        # One token serves the whole run, and one peer sends more than a peer may.
-        "token": {"lifetime_seconds": "1h"},
-        "limits": {"messages_per_peer": 1_000_000},
-    }
-
-
 def _upstream(name: str, server: Server) -> str:
     return f"""
     upstream {name} {{
@@ -230,14 +155,3 @@ http {{
 """
     )
     return [program("nginx"), "-p", str(run), "-e", str(run / "error.log"), "-c", str(config)]
-
-
-def _is_ready(ports: dict[str, int]) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", ports["ops"], timeout=2)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import relay, report, webdav
+from bench.subjects import SUBJECTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
 PAGE_JSON = ROOT / "docs" / "performance.json"
-TOOLS = ("nginx", "apache2", "wrk", "curl", "taskset")
+TOOLS = ("nginx", "apache2", "wrk", "curl", "taskset", "rclone")
+# How many rows a subject has, and who has a figure at least in the rows of a unit.
+ROWS = {"relay": 16, "webdav": 7}
+RELAY, PROXIES = {relay.GATEWAY, relay.NGINX, relay.STORAGE}, {relay.GATEWAY, relay.NGINX, relay.UNBUFFERED}
 SIDES_OF = {
-    "requests/s": {"gateway", "nginx", "storage itself"},
-    "MB/s": {"gateway", "nginx", "nginx, unbuffered", "storage itself"},
-    "ms": {"gateway", "nginx", "nginx, unbuffered"},
-    "1/s": {"gateway"},
+    "relay": {"requests/s": RELAY, "MB/s": RELAY | PROXIES, "ms": PROXIES, "1/s": {relay.GATEWAY}},
+    "webdav": {"requests/s": set(webdav.SUBJECT.sides), "MB/s": set(webdav.SUBJECT.sides)},
 }
 
 
@@ -33,11 +35,12 @@ def path_with_servers():
     return path
 
 
-def test_the_smallest_run_measures_everything(tmp_path, path_with_servers):
-    """The smallest run starts every server, gains access with a signed token request, and has a figure in each row."""
+@pytest.mark.parametrize("name", list(SUBJECTS))
+def test_the_smallest_run_measures_everything(tmp_path, path_with_servers, name):
+    """The smallest run starts every server, gains access in the real way, and has a figure in each row."""
     results = tmp_path / "bench.json"
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--smallest", "--json", str(results)],
+        [sys.executable, "-m", "bench", "--smoke", "--only", name, "--json", str(results)],
         cwd=ROOT,
         env=os.environ | {"PATH": path_with_servers, "TMPDIR": str(tmp_path)},
         capture_output=True,
@@ -46,21 +49,23 @@ def test_the_smallest_run_measures_everything(tmp_path, path_with_servers):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(results.read_text("utf-8"))
+    found = json.loads(results.read_text("utf-8"))[name]
     rows = {figure["name"]: figure for figure in found["figures"]}
-    assert len(rows) == len(found["figures"]) == 16
+    assert len(rows) == len(found["figures"]) == ROWS[name]
     for figure in rows.values():
-        assert set(figure["rounds"]) >= SIDES_OF.get(figure["unit"], {"gateway"}), figure
+        assert set(figure["rounds"]) >= SIDES_OF[name].get(figure["unit"], set(SUBJECTS[name].ratio[:1])), figure
         assert all(len(values) == found["extent"]["rounds"] for values in figure["rounds"].values()), figure
-        if figure["unit"] in SIDES_OF:
+        if figure["unit"] in SIDES_OF[name]:
             assert all(value > 0 for values in figure["rounds"].values() for value in values), figure
-    assert report.table(found) in done.stdout
+    assert report.table(SUBJECTS[name], found) in done.stdout
 
 
 def test_the_page_shows_what_was_measured():
-    """The table in the docs is exactly that of the recorded results, and they come from a full run."""
-    results = json.loads(PAGE_JSON.read_text("utf-8"))
-    assert report.page(PAGE.read_text("utf-8"), results) == PAGE.read_text("utf-8")
-    assert results["extent"]["rounds"] >= 3
-    assert results["extent"]["large_bytes"] == 2**30
-    assert results["extent"]["entries"] == 10_000
+    """The tables in the docs are exactly those of the recorded results, and they come from full runs."""
+    recorded = json.loads(PAGE_JSON.read_text("utf-8"))
+    assert report.page(PAGE.read_text("utf-8"), recorded) == PAGE.read_text("utf-8")
+    assert set(recorded) <= set(SUBJECTS)
+    for results in recorded.values():
+        assert results["extent"]["rounds"] >= 3
+        assert results["extent"]["large_bytes"] == 2**30
+        assert results["extent"]["entries"] == 10_000
