@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -71,6 +72,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
             criteria=far.rules.criteria,
         ),
         jwks=lambda: core.keys.current().jwks(),
+        public_key=partial(_public_key, core),
         receive_share=flows.receive_share,
         notify=flows.notify,
         sent=core.store.table(SENT_SHARES),
@@ -89,6 +91,11 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         max_streams=limits.streams_per_share,
     )
     return (*ocm.doors(), *token.doors(), *granted.doors())
+
+
+def _public_key(core: Core) -> tuple[str, str]:
+    key = core.keys.current().cavage_key(core.now())
+    return key.key_id, key.public_pem()
 
 
 def _peer_gate(core: Core, far: Far) -> PeerGate:

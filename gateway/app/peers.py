@@ -23,6 +23,7 @@ from gateway.peers.fetch import Fetcher
 from gateway.peers.guard import Guard, guarded_session, tls_context
 from gateway.peers.records import PeerRecords
 from gateway.peers.resolver import PeerResolver, ResolverRules
+from gateway.peers.signing import MessageSigner
 from gateway.peers.statements import Statements
 from gateway.peers.urls import MayContact, checked_url
 from gateway.store.tables import PEERS
@@ -75,8 +76,7 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         records=records,
         backoff=Backoff(records=records, now=now, chance=random.random),
         may_contact=contact_rule(rules),
-        keys=core.keys.current,
-        nonce=lambda: secrets.token_urlsafe(NONCE_BYTES),
+        signer=MessageSigner(keys=core.keys.current, nonce=lambda: secrets.token_urlsafe(NONCE_BYTES)),
         now=now,
         allow_http=options.allow_http,
     )

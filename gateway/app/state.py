@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from gateway.config import Config
 from gateway.crypto.keybox import KeyBox
-from gateway.crypto.keys import KeyRing, save_key_file
+from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
 from gateway.crypto.secrets import fingerprint
 from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
@@ -38,7 +39,7 @@ async def open_state(config: Config, stack: AsyncExitStack, now: Callable[[], fl
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     server = await stack.enter_async_context(EmbeddedStore(config.data_dir / "store"))
     if config.keys_file.exists():
-        keys = KeyBox(config.keys_file)
+        keys = KeyBox(_completed(config, now))
         return keys, await stack.enter_async_context(_connected(config, server.url, keys))
     return await _first_start(config, stack, server.url, now)
 
@@ -84,7 +85,23 @@ def _existing_keys(config: Config) -> KeyBox:
             f"There is no key file at {config.keys_file}. Make one with `ocm-gateway keys init`, mark the store with "
             "`ocm-gateway store init`, and give the same file to every replica.",
         )
-    return KeyBox(config.keys_file)
+    keys = KeyBox(config.keys_file)
+    if not keys.ring.is_complete:
+        raise GatewayError(
+            Kind.CONFIGURATION,
+            f"{config.keys_file} was made by an older gateway and lacks a key that this one needs. Add it with "
+            "`ocm-gateway keys init`, and give the same file to every replica.",
+        )
+    return keys
+
+
+def _completed(config: Config, now: Callable[[], float]) -> Path:
+    """Add to our own key file the kinds of keys that are younger than it; return its path."""
+    ring = load_key_file(config.keys_file)
+    if not ring.is_complete:
+        save_key_file(config.keys_file, ring.completed(now()))
+        log.info("keys added", path=str(config.keys_file))
+    return config.keys_file
 
 
 async def _check_external(store: RedisStore) -> None:

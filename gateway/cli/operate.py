@@ -73,14 +73,26 @@ def keys() -> None:
 @keys.command("init")
 @config_option
 def init(config_path: Path | None) -> None:
-    """Make the key file; needed once before the first start with an external store."""
+    """Make the key file, or add what an older gateway's file lacks.
+
+    Needed before the first start with an external store.
+    """
     config = loaded(config_path)
     if config.keys_file.exists():
-        raise GatewayError(Kind.CONFLICT, f"{config.keys_file} exists; without it nothing in the store can be read.")
+        _add_keys(config.keys_file)
+        return
     config.keys_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     save_key_file(config.keys_file, KeyRing.generate(config.public_url, time.time()))
     click.echo(f"Wrote {config.keys_file}. Keep a copy where you keep passwords.")
     click.echo("Next, mark the store as this gateway's: ocm-gateway store init")
+
+
+def _add_keys(path: Path) -> None:
+    ring = load_key_file(path)
+    if ring.is_complete:
+        raise GatewayError(Kind.CONFLICT, f"{path} exists; without it nothing in the store can be read.")
+    save_key_file(path, ring.completed(time.time()))
+    click.echo(f"Added to {path} what this version needs. Give the same file to every replica, then start them anew.")
 
 
 @keys.command("show")

@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc.errors import JoseError
 
 from gateway.crypto.jwk import Algorithm, VerifyingKey, import_jwk_set, key_id_host, verifying_key
 from gateway.crypto.refusal import SignatureError
-from gateway.crypto.ring import DEFAULT_PACE, K, KeyRing, KeyState, Pace, SigningKey, Slot
+from gateway.crypto.ring import DEFAULT_PACE, CavageKey, K, KeyRing, KeyState, Pace, SigningKey, Slot
 from gateway.crypto.secrets import SEALING_KEY_BYTES
 from gateway.errors import GatewayError, Kind
 
 __all__ = [
     "DEFAULT_PACE",
     "Algorithm",
+    "CavageKey",
     "KeyRing",
     "KeyState",
     "Pace",
@@ -96,7 +97,7 @@ def parse_key_ring(text: str | bytes) -> KeyRing:
         ring = _ring(document)
     except _MALFORMED as error:
         raise _unusable("The key file is malformed.") from error
-    for slots in (ring.signing, ring.token, ring.sealing):
+    for slots in (ring.signing, ring.token, ring.sealing, *((ring.cavage,) if ring.cavage else ())):
         if [slot.state for slot in slots].count(KeyState.ACTIVE) != 1:
             raise _unusable("The key file needs exactly one active key of each kind.")
     return ring
@@ -112,6 +113,7 @@ def dump_key_ring(ring: KeyRing) -> str:
         "token": _dump_slots(ring.token, _dump_signing_key),
         "sealing": _dump_slots(ring.sealing, _to_text),
         "pepper": _to_text(ring.pepper),
+        "cavage": _dump_slots(ring.cavage, _dump_cavage_key),
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -124,6 +126,7 @@ def _ring(document: dict[str, Any]) -> KeyRing:
         token=_slots(document["token"], _token_key),
         sealing=_slots(document["sealing"], _sealing_key),
         pepper=_from_text(document["pepper"]),
+        cavage=_slots(document.get("cavage", []), _cavage_key),
     )
 
 
@@ -149,6 +152,13 @@ def _token_key(entry: dict[str, str]) -> SigningKey:
     return key
 
 
+def _cavage_key(entry: dict[str, str]) -> CavageKey:
+    private = load_pem_private_key(entry["private"].encode(), password=None)
+    if not isinstance(private, rsa.RSAPrivateKey):
+        raise TypeError("This key has to be an RSA key.")
+    return CavageKey(_text(entry["key_id"]), private)
+
+
 def _sealing_key(text: str) -> bytes:
     key = _from_text(text)
     if len(key) != SEALING_KEY_BYTES:
@@ -162,6 +172,10 @@ def _dump_slots(slots: tuple[Slot[K], ...], dump: Callable[[K], object]) -> list
 
 def _dump_signing_key(key: SigningKey) -> dict[str, str]:
     return {"kid": key.kid, "alg": key.algorithm.value, "private": key.pem().decode()}
+
+
+def _dump_cavage_key(key: CavageKey) -> dict[str, str]:
+    return {"key_id": key.key_id, "private": key.pem().decode()}
 
 
 def _text(value: object) -> str:

@@ -14,10 +14,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc.jwk import ECKey, OKPKey
 
 from gateway.crypto.jwk import Algorithm
@@ -25,6 +25,7 @@ from gateway.crypto.secrets import SEALING_KEY_BYTES, new_id
 
 DAY_SECONDS = 24 * 3600
 PEPPER_BYTES = 32
+CAVAGE_KEY_BITS = 2048
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 K = TypeVar("K")
@@ -59,6 +60,22 @@ class SigningKey:
 
     def _labels(self) -> dict[str, str]:
         return {"kid": self.kid, "alg": self.algorithm.value, "use": "sig"}
+
+
+@dataclass(frozen=True, slots=True)
+class CavageKey:
+    """An RSA key for peers that know only the signatures before RFC 9421 (KEYS-3); discovery names it by `key_id`."""
+
+    key_id: str
+    private: rsa.RSAPrivateKey = field(repr=False, compare=False)
+
+    def public_pem(self) -> str:
+        """Return the public key as discovery shows it."""
+        return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def pem(self) -> bytes:
+        """Return the private key in PKCS#8, for the key file only."""
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,7 @@ class KeyRing:
         token: ES256, for access tokens.
         sealing: AES-256, for secrets at rest.
         pepper: makes fingerprints of secrets useless to those who see only the store.
+        cavage: RSA, for peers that know only the signatures before RFC 9421; none in a file of an older gateway.
     """
 
     public_url: str
@@ -105,6 +123,7 @@ class KeyRing:
     token: tuple[Slot[SigningKey], ...]
     sealing: tuple[Slot[bytes], ...] = field(repr=False)
     pepper: bytes = field(repr=False)
+    cavage: tuple[Slot[CavageKey], ...] = ()
 
     @classmethod
     def generate(cls, public_url: str, now: float) -> KeyRing:
@@ -116,11 +135,25 @@ class KeyRing:
             token=(Slot(_new_token_key(public_url), KeyState.ACTIVE, int(now)),),
             sealing=(Slot(secrets.token_bytes(SEALING_KEY_BYTES), KeyState.ACTIVE, int(now)),),
             pepper=secrets.token_bytes(PEPPER_BYTES),
-        )
+        ).completed(now)
+
+    def completed(self, now: float) -> KeyRing:
+        """Return the ring with a key of every kind; a file of an older gateway lacks the younger kinds."""
+        if self.is_complete:
+            return self
+        return replace(self, cavage=(Slot(_new_cavage_key(self.public_url), KeyState.ACTIVE, int(now)),))
 
     def signing_key(self) -> SigningKey:
         """Return the key that signs our requests."""
         return _active(self.signing)
+
+    def cavage_key(self, now: float, pace: Pace = DEFAULT_PACE) -> CavageKey:
+        """Return the one RSA key that discovery shows and that signs; the ring has to be complete.
+
+        Peers look only at the one that discovery shows. So all replicas exchange it in the same moment: by the clock,
+        not when the file is written.
+        """
+        return _active(_advance(self.cavage, now, pace, SIGNING_STEPS))
 
     def token_key(self) -> SigningKey:
         """Return the key that signs our access tokens."""
@@ -151,6 +184,7 @@ class KeyRing:
             self,
             signing=_publish(self.signing, _new_signing_key(self.public_url), now),
             token=_publish(self.token, _new_token_key(self.public_url), now),
+            cavage=_publish(self.cavage, _new_cavage_key(self.public_url), now) if self.cavage else (),
         )
 
     def rotate_sealing(self, now: float) -> KeyRing:
@@ -166,12 +200,19 @@ class KeyRing:
             signing=_advance(self.signing, now, pace, SIGNING_STEPS),
             token=_advance(self.token, now, pace, SIGNING_STEPS),
             sealing=_advance(self.sealing, now, pace, SEALING_STEPS),
+            cavage=_advance(self.cavage, now, pace, SIGNING_STEPS),
         )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a key of every kind."""
+        return bool(self.cavage)
 
     @property
     def is_settled(self) -> bool:
         """Whether no exchange of signing or token keys is under way."""
-        return all(slot.state is KeyState.ACTIVE for slot in (*self.signing, *self.token))
+        kinds: tuple[tuple[Slot[Any], ...], ...] = (self.signing, self.token, self.cavage)
+        return all(slot.state is KeyState.ACTIVE for slots in kinds for slot in slots)
 
 
 # From which state a key goes on by itself, and after how long. An active key leaves only when its successor comes.
@@ -217,6 +258,10 @@ def _new_signing_key(public_url: str) -> SigningKey:
 
 def _new_token_key(public_url: str) -> SigningKey:
     return SigningKey(_new_kid(public_url, "token"), Algorithm.ES256, ec.generate_private_key(ec.SECP256R1()))
+
+
+def _new_cavage_key(public_url: str) -> CavageKey:
+    return CavageKey(_new_kid(public_url, "rsa"), rsa.generate_private_key(65537, CAVAGE_KEY_BITS))
 
 
 def _new_kid(public_url: str, use: str) -> str:

@@ -81,6 +81,13 @@ class Discovery:
         return None
 
 
+class Scheme(StrEnum):
+    """How messages are signed (SIG-9): by RFC 9421, or by the draft before it."""
+
+    RFC9421 = "rfc9421"
+    CAVAGE = "cavage"
+
+
 class Trust(StrEnum):
     """What the operator decided about a peer."""
 
@@ -98,6 +105,7 @@ class Peer:
         jwks: the last good key set as JSON text, fetched at `keys_at`.
         has_signed_to_us: a valid signature was seen; unsigned messages are refused from then on.
         we_signed_to: we have signed to it; we never go back to unsigned (SIG-9).
+        scheme: how we last signed to it, or None.
         failures: consecutive failures; `quiet_until` is when we may call again.
     """
 
@@ -108,6 +116,7 @@ class Peer:
     keys_at: float = 0.0
     has_signed_to_us: bool = False
     we_signed_to: bool = False
+    scheme: Scheme | None = None
     first_seen: float = 0.0
     last_seen: float = 0.0
     failures: int = 0

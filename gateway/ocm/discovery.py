@@ -86,9 +86,17 @@ def parse(document: dict[str, object]) -> Discovery:
     return discovery
 
 
-def render(offer: DiscoveryOffer, variant: Variant = Variant.FULL) -> dict[str, object]:
-    """Return our document in one of its forms."""
+def render(
+    offer: DiscoveryOffer, variant: Variant = Variant.FULL, *, public_key: tuple[str, str] | None = None
+) -> dict[str, object]:
+    """Return our document in one of its forms.
+
+    Args:
+        public_key: `(keyId, PEM)` of the RSA key for peers that know only the signatures before RFC 9421 (KEYS-3).
+    """
     document = _full(offer)
+    if public_key is not None:
+        document["publicKey"] = {"keyId": public_key[0], "publicKeyPem": public_key[1]}
     if variant is Variant.FULL:
         return document
     narrowed = documents.with_strings_only(document)

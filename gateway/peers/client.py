@@ -1,9 +1,8 @@
 """Our messages to peers: signed where the peer can check it, guarded, bounded, and with patience (SIG-1, SIG-9, TOK-1).
 
-A message is signed if the peer has a usable JWK set, announces `http-sig`, or was ever signed to before: once signed,
-never unsigned again. That we sign is written down before the message leaves. What is signed is the very URL that is
-sent, and a redirect is never followed: it would take a signed message to where it was not meant to go.
-Bodies are never logged; they hold secrets.
+`peers.signing` says how a message to a peer is signed: once signed, never unsigned again. That we sign is written down
+before the message leaves. What is signed is the very URL that is sent, and a redirect is never followed: it would take
+a signed message to where it was not meant to go. Bodies are never logged; they hold secrets.
 """
 
 from __future__ import annotations
@@ -11,23 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from email.utils import formatdate
 from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
-from gateway.crypto.httpsig import sign
-from gateway.crypto.ring import KeyRing
-from gateway.errors import unavailable
+from gateway.errors import GatewayError, Kind, unavailable
 from gateway.log import get_logger
 from gateway.model.address import Host, host_of_url
-from gateway.model.peer import Peer
+from gateway.model.peer import Peer, Scheme
 from gateway.peers.answer import Answer, read_answer
 from gateway.peers.backoff import Backoff
 from gateway.peers.faults import wire_errors
 from gateway.peers.records import PeerRecords
-from gateway.peers.resolver import PeerResolver, announces_signatures, has_key_set
+from gateway.peers.resolver import PeerResolver, announces_signatures
+from gateway.peers.signing import MessageSigner, scheme_for
 from gateway.peers.urls import MayContact, checked_url
 
 log = get_logger(__name__)
@@ -55,8 +52,6 @@ class PeerClient:
 
     Attributes:
         session: a guarded one, without connections kept alive.
-        keys: returns the key ring of now (it may be rotated while we run).
-        nonce: returns a fresh nonce for a signature.
     """
 
     session: aiohttp.ClientSession
@@ -64,8 +59,7 @@ class PeerClient:
     records: PeerRecords
     backoff: Backoff
     may_contact: MayContact
-    keys: Callable[[], KeyRing]
-    nonce: Callable[[], str]
+    signer: MessageSigner
     now: Callable[[], float]
     allow_http: bool = False
 
@@ -109,9 +103,15 @@ class PeerClient:
         peer = await self.resolver.discover(host, interactive=interactive)
         if peer.discovery is not None and not peer.discovery.enabled:
             raise unavailable(f"{host} has switched Open Cloud Mesh off.")
-        if peer.we_signed_to or announces_signatures(peer):
+        if announces_signatures(peer):
             return peer
-        return await self.resolver.with_keys(host, interactive=interactive)
+        try:
+            return await self.resolver.with_keys(host, interactive=interactive)
+        except GatewayError as error:
+            # The scheme that it took before is good enough while it cannot say whether it has keys.
+            if peer.scheme is None or error.kind is not Kind.UNAVAILABLE:
+                raise
+            return peer
 
     async def _send_below(self, peer: Peer, path: str, body: bytes) -> Answer:
         url = checked_url(f"{_end_point(peer)}/{path}", allow_http=self.allow_http)
@@ -120,9 +120,10 @@ class PeerClient:
     async def _send(self, peer: Peer, message: _Message) -> Answer:
         self.may_contact(host_of_url(str(message.url)))
         headers = {"Content-Type": message.content_type, "Accept": _JSON}
-        if _must_sign(peer):
-            await self._note_signing(peer)
-            headers |= self._signature(message)
+        scheme = scheme_for(peer)
+        if scheme is not None:
+            await self._note_signing(peer, scheme)
+            headers |= self.signer.sign(scheme, "POST", message.url, message.body, now=self.now())
         with wire_errors(peer.host):
             async with self.session.post(
                 message.url, data=message.body, headers=headers, allow_redirects=False
@@ -133,29 +134,13 @@ class PeerClient:
             method="POST",
             url=str(message.url),
             status=answer.status,
-            is_signed="Signature" in headers,
+            signed=scheme.value if scheme else "no",
         )
         return answer
 
-    async def _note_signing(self, peer: Peer) -> None:
-        if not peer.we_signed_to:
-            await self.records.change(peer.host, lambda record: replace(record, we_signed_to=True))
-
-    def _signature(self, message: _Message) -> dict[str, str]:
-        now = self.now()
-        return sign(
-            "POST",
-            str(message.url),
-            message.body,
-            key=self.keys().signing_key(),
-            created=int(now),
-            nonce=self.nonce(),
-            date=formatdate(now, usegmt=True),
-        )
-
-
-def _must_sign(peer: Peer) -> bool:
-    return peer.we_signed_to or has_key_set(peer) or announces_signatures(peer)
+    async def _note_signing(self, peer: Peer, scheme: Scheme) -> None:
+        if not peer.we_signed_to or peer.scheme is not scheme:
+            await self.records.change(peer.host, lambda record: replace(record, we_signed_to=True, scheme=scheme))
 
 
 def _end_point(peer: Peer) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from gateway.crypto.jwk import import_jwk_set, key_id_host
-from gateway.errors import GatewayError, Kind
+from gateway.errors import GatewayError, Kind, unavailable
 from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.peer import Discovery, Peer
@@ -154,6 +154,32 @@ class PeerResolver:
         found = self._last_keys(fresh).get(kid)
         return dict(found) if found else None
 
+    async def cavage_key(self, host: Host, key_id: str, *, deadline: float, is_doubted: bool = False) -> str | None:
+        """Return the RSA key (PEM) that the document of `host` shows under `key_id`, or None if it shows no such key.
+
+        Args:
+            deadline: by when to be done, in the time of the running loop.
+            is_doubted: the known key did not fit: ask whether another one stands there by now.
+
+        Raises:
+            GatewayError: `FORBIDDEN` if we may not contact the host, `UNAVAILABLE` if its document cannot be had.
+        """
+        self.may_contact(host)
+        if key_id_host(key_id) not in (None, host):
+            return None
+        peer = await self.records.get(host)
+        is_known = _shown_key(peer, key_id) is not None and not is_doubted
+        max_age = self.rules.keys_seconds if is_known else self.rules.unknown_key_seconds
+        try:
+            peer = await self.discover(host, max_age=max_age, deadline=deadline)
+        except GatewayError as error:
+            if error.kind is Kind.NOT_FOUND:
+                return None
+            raise
+        if peer.discovered_at < self.now() - self.rules.keep_keys_seconds:
+            raise unavailable(f"The keys of {host} cannot be had now.")
+        return _shown_key(peer, key_id)
+
     async def _ask_for_key(self, host: Host, kid: str, known: Mapping[str, object], deadline: float) -> Peer:
         # A new key may stand at a new place: for its sake the document is asked for again, too.
         max_age = self.rules.keys_seconds if kid in known else self.rules.unknown_key_seconds
@@ -192,6 +218,12 @@ class PeerResolver:
         if peer is None or peer.jwks is None or peer.keys_at < self.now() - self.rules.keep_keys_seconds:
             return {}
         return import_jwk_set(peer.jwks, peer.host)
+
+
+def _shown_key(peer: Peer | None, key_id: str) -> str | None:
+    shown = peer.discovery.public_key if peer is not None and peer.discovery is not None else None
+    # A document without a name for its one key means whatever name the host signs with.
+    return shown[1] if shown is not None and shown[0] in ("", key_id) else None
 
 
 def _has_document(peer: Peer | None, oldest: float) -> TypeGuard[Peer]:

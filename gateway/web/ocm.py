@@ -38,11 +38,16 @@ _ABOUT = {"discovery": "who this provider is, and what it can do (DISC-1)", "key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcmDoors:
-    """Handlers of the OCM end points."""
+    """Handlers of the OCM end points.
+
+    Attributes:
+        public_key: `(keyId, PEM)` of the RSA key that we sign with to peers of an older kind.
+    """
 
     gate: PeerGate
     offer: DiscoveryOffer
     jwks: Callable[[], dict[str, list[dict[str, str]]]]
+    public_key: Callable[[], tuple[str, str]]
     receive_share: ReceiveShare
     notify: Notify
     sent: Table[SentShare]
@@ -62,7 +67,7 @@ class OcmDoors:
     async def discovery(self, request: web.Request) -> web.Response:
         """Serve the discovery document in the variant that the reader can read."""
         variant = choose_variant(request.path, request.headers.get("User-Agent", ""))
-        return _public_json(render(self.offer, variant), vary="User-Agent")
+        return _public_json(render(self.offer, variant, public_key=self.public_key()), vary="User-Agent")
 
     async def key_set(self, _request: web.Request) -> web.Response:
         """Serve our JWK set."""

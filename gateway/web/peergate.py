@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.crypto import httpsig
+from gateway.crypto.refusal import Reason, SignatureError
 from gateway.errors import GatewayError, Kind, unavailable
 from gateway.identity.throttle import network_of
 from gateway.log import get_logger
@@ -26,6 +27,7 @@ from gateway.model.peer import AnyPeer, UnsignedPeer, VerifiedPeer
 from gateway.model.policy import Deny, PeerRules, may_accept_unsigned, may_contact
 from gateway.peers.resolver import PeerResolver
 from gateway.store.base import Busy, Counter, Once, Recorded
+from gateway.web.proofs import Message, Proof, claimed_proof
 
 log = get_logger(__name__)
 
@@ -74,16 +76,17 @@ class PeerGate:
             GatewayError: `UNAUTHENTICATED` or `FORBIDDEN` for a signature or sender that is refused, `UNAVAILABLE`
                 if the sender's keys or the store cannot be reached, `LIMITED`.
         """
+        message = Message(request.method, self.public_url, request.raw_path, _fields(request), body)
         try:
-            claimed = httpsig.find_signature(_fields(request))
+            proof = claimed_proof(message)
             await self._check_rate(f"messages-from:{network_of(request.remote or '')}")
-            if claimed is None:
+            if proof is None:
                 return await answer(await self._unsigned(await claim(None)))
-            peer = await self._verified(request, body, claimed, await claim(claimed.unverified_key_id))
-        except httpsig.SignatureError as error:
+            peer = await self._verified(proof, await claim(proof.unverified_key_id))
+        except SignatureError as error:
             log.warning("signature refused", reason=error.reason.value)
             raise GatewayError(Kind.UNAUTHENTICATED, str(error), code=error.reason.value) from error
-        return await self._once(httpsig.replay_key(claimed), lambda: answer(peer))
+        return await self._once(proof.replay_key, lambda: answer(peer))
 
     async def _unsigned(self, hosts: tuple[Host, ...]) -> UnsignedPeer:
         host = hosts[0] if hosts else None
@@ -98,25 +101,20 @@ class PeerGate:
             raise verdict.error()
         return UnsignedPeer(host)
 
-    async def _verified(
-        self, request: web.Request, body: bytes, claimed: httpsig.ClaimedSignature, hosts: Iterable[Host]
-    ) -> VerifiedPeer:
-        head = httpsig.SignedHead(request.method, self.public_url + request.raw_path, _fields(request))
-        refusal = httpsig.SignatureError(httpsig.Reason.KEY_UNKNOWN, "The key of this signature is not known.")
+    async def _verified(self, proof: Proof, hosts: Iterable[Host]) -> VerifiedPeer:
+        refusal = SignatureError(Reason.KEY_UNKNOWN, "The key of this signature is not known.")
         for host in hosts:
             self._check_lists(host)
-            jwk = await self.resolver.key(host, claimed.unverified_key_id, deadline=self._deadline())
-            if jwk is None:
-                continue
             try:
-                httpsig.verify(claimed, head, body, jwk=jwk, now=self.now())
-            except httpsig.SignatureError as error:
-                refusal = error
+                await proof.check(host, self.resolver, now=self.now(), deadline=self._deadline())
+            except SignatureError as error:
+                if error.reason is not Reason.KEY_UNKNOWN:
+                    refusal = error
                 continue
             # Counted only now: who cannot sign for a host cannot use up its share.
             await self._check_rate(f"messages-of:{host}")
             await self.resolver.heard_from(host)
-            return VerifiedPeer(host, claimed.unverified_key_id)
+            return VerifiedPeer(host, proof.unverified_key_id)
         raise refusal
 
     def _deadline(self) -> float:

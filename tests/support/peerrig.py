@@ -18,6 +18,7 @@ from gateway.peers.fetch import Fetcher
 from gateway.peers.guard import Guard, guarded_session
 from gateway.peers.records import PeerRecords
 from gateway.peers.resolver import PeerResolver
+from gateway.peers.signing import MessageSigner
 from gateway.peers.statements import Statements
 from support.memtable import MemoryTable
 
@@ -103,8 +104,7 @@ class Rig:
             records=self.records,
             backoff=Backoff(records=self.records, now=self.clock, chance=lambda: 0.5),
             may_contact=self.lists,
-            keys=lambda: self.ring,
-            nonce=lambda: f"nonce-{next(nonces)}",
+            signer=MessageSigner(keys=lambda: self.ring, nonce=lambda: f"nonce-{next(nonces)}"),
             now=self.clock,
             allow_http=self.allow_http,
         )
