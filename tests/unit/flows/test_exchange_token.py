@@ -1,6 +1,7 @@
 """A share's secret becomes an access token for its own recipient, and for nobody else."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import GatewayError, Kind, unavailable
 from gateway.flows.exchange_token import ExchangeToken
@@ -142,10 +143,19 @@ async def test_a_store_that_is_not_ours_is_an_outage():
 
 @pytest.mark.req("TOK-3")
 async def test_another_provider_is_refused():
-    """A code works for the share's own recipient only, whoever knows it."""
+    """A code works for the share's own recipient only, whoever knows it; the log says who tried."""
     stranger = VerifiedPeer(Host("else.example.org"), "key")
-    outcome = await Exchange().refusal(stranger)
+    with capture_logs() as logs:
+        outcome = await Exchange().refusal(stranger)
     assert outcome == (TokenError.INVALID_CLIENT, "This code belongs to another provider.")
+    (said,) = logs
+    said.pop("module")
+    assert said == {
+        "event": "token asked for by a stranger",
+        "share": "id1",
+        "peer": "else.example.org",
+        "log_level": "warning",
+    }
 
 
 @pytest.mark.req("TOK-3")

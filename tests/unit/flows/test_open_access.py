@@ -1,9 +1,12 @@
 """A stranger's credential opens its own grant, and nothing else opens anything."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.crypto.jwt import TokenFault, TokenInvalid
 from gateway.errors import GatewayError, Kind, unavailable
+from gateway.flows import open_access
 from gateway.flows.grant_watch import GrantWatch
 from gateway.flows.open_access import OpenAccess
 from gateway.model.address import Host, OcmAddress
@@ -215,6 +218,8 @@ async def test_a_remembered_grant_is_dropped_when_it_ends():
 async def test_a_token_is_not_remembered_beyond_its_end():
     """A remembered token ends at its own time, however alive the feed is."""
     world = World()
+    # Sooner than the memory would be given up anyhow.
+    world.token_expires_at = int(NOW) + 5
     await world.hear(Gap(), Beat())
     await world.open(bearer("x.id1.y"))
     world.time = float(world.token_expires_at)
@@ -261,3 +266,90 @@ async def test_an_ended_grant_does_not_still_stand():
     with pytest.raises(GatewayError) as caught:
         await world.flow.still_stands(GRANT)
     assert (caught.value.kind, caught.value.code) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+@pytest.mark.parametrize(
+    ("credentials", "changes", "words"),
+    [
+        ([], {}, "A token or secret of a share is needed."),
+        ([bearer("wrong")], {}, "This secret opens nothing here."),
+        ([bearer("x.other.y")], {}, "This share has ended."),
+        ([bearer("s3cret")], {"state": SentState.REVOKED}, "This share has ended."),
+        (
+            [basic("s3cret")],
+            {"requirements": frozenset({Requirement.MUST_EXCHANGE_TOKEN})},
+            "This share opens only with an exchanged token.",
+        ),
+    ],
+)
+async def test_a_refusal_says_what_is_wrong(credentials, changes, words):
+    """Whoever is refused reads why, in the words of the refusal."""
+    with pytest.raises(GatewayError) as caught:
+        await World(**changes).open(*credentials)
+    assert caught.value.public == words
+
+
+@pytest.mark.parametrize("fault", list(TokenFault))
+async def test_what_is_wrong_with_a_token_stays_in_the_log(fault):
+    """A stranger reads that a token is not valid; our log reads in what respect."""
+    world = World()
+    world.token_fault = fault
+    with pytest.raises(GatewayError) as caught:
+        await world.open(bearer("x.id1.y"))
+    assert caught.value.public == "This access token is not valid (any more)."
+    assert caught.value.log == str(TokenInvalid(fault))
+
+
+async def test_the_end_of_a_share_goes_into_its_grant():
+    """A grant ends when its share does, so that what was remembered ends then too."""
+    world = World(expires_at=int(NOW) + 5)
+    await world.hear(Gap(), Beat())
+    assert (await world.open(bearer("s3cret"))).grant == replace(GRANT, expires_at=int(NOW) + 5)
+    world.time += 5
+    await world.hear(Beat())
+    assert await world.refused(bearer("s3cret")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+async def test_one_proven_credential_proves_no_other():
+    """While a good credential is remembered, a wrong one and the same text in another form are still looked up."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("x.id1.y"))
+    assert await world.refused(bearer("wrong")) == (Kind.UNAUTHENTICATED, "invalid-token")
+    assert await world.refused(basic("x.id1.y")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+async def test_the_oldest_narrowed_storage_is_forgotten_first(monkeypatch):
+    """Beyond the limit the storage that was narrowed first goes, and no other."""
+    monkeypatch.setattr(open_access, "MEMORY_MAX_GRANTS", 2)
+    world = World()
+    first = world.share
+    shares = [first, *(replace(first, provider_id=f"id{number}") for number in (2, 3))]
+    for share in [*shares, shares[2], shares[1], shares[0]]:
+        world.share = share
+        await world.open(bearer("s3cret"))
+    assert [grant.grant_id for grant in world.narrowed] == ["id1", "id2", "id3", "id1"]
+
+
+async def test_a_grant_in_a_foreign_store_is_an_outage():
+    """A grant that is not found in a store that is not ours has not ended: that cannot be known."""
+    world = World()
+    world.share, world.marker_fault = None, unavailable("The store is not ready.")
+    with pytest.raises(GatewayError) as caught:
+        await world.flow.still_stands(GRANT)
+    assert caught.value.kind is Kind.UNAVAILABLE
+
+
+async def test_a_share_that_is_gone_from_our_own_store_does_not_stand():
+    """In our own store a share that is not found has ended."""
+    world = World()
+    world.share = None
+    assert not await world.flow.stands("id1")
+
+
+@pytest.mark.parametrize(("after", "stands"), [(4.9, True), (5, False)])
+async def test_a_grant_stands_until_its_end(after, stands):
+    """From the second on at which a share ends its grant does not stand any more."""
+    world = World(expires_at=int(NOW) + 5)
+    world.time += after
+    assert await world.flow.stands("id1") == stands
