@@ -37,9 +37,28 @@ class Metrics:
         self.deliveries = Counter(
             "ocm_gateway_share_deliveries", "Messages to peers, by outcome.", ("outcome",), registry=self.registry
         )
+        self.transfers = Gauge("ocm_gateway_transfers", "Transfers being carried out here now.", registry=self.registry)
+        self.transfer_bytes_moved = Counter(
+            "ocm_gateway_transfer_bytes", "Bytes that transfers took from senders.", registry=self.registry
+        )
+        self.transfer_faults = Counter(
+            "ocm_gateway_transfer_faults", "Files that transfers gave up.", ("kind",), registry=self.registry
+        )
         self.store_up = Gauge("ocm_gateway_store_up", "Whether the store answers.", registry=self.registry)
         build = Gauge("ocm_gateway_build_info", "The running version.", ("version",), registry=self.registry)
         build.labels(version=__version__).set(1)
+
+    def transfer_bytes(self, count: int) -> None:
+        """Count bytes that came from a sender."""
+        self.transfer_bytes_moved.inc(count)
+
+    def transfer_fault(self, kind: str) -> None:
+        """Count a file that was given up, by the kind of the error."""
+        self.transfer_faults.labels(kind=kind).inc()
+
+    def transfer_running(self, change: int) -> None:
+        """Count a transfer that begins (1) or stops (-1) to be carried out here."""
+        self.transfers.inc(change)
 
     def render(self) -> bytes:
         """Return all metrics in the text form that Prometheus scrapes."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
+from gateway.app.transfers import Transferring
 from gateway.errors import GatewayError
 from gateway.log import get_logger
 from gateway.store.queue import SaqQueue, run_worker
@@ -25,16 +27,25 @@ RESTART_SECONDS = 1.0
 
 def start(core: Core, flows: Flows, queue: SaqQueue) -> None:
     """Start everything, to run until the gateway stops."""
-    tasks = flows.tasks
+    tasks, transferring = flows.tasks, flows.transferring
 
     async def read_keys() -> None:
         core.keys.read_again()
 
     _keep(core, "grants", lambda: core.watch.run(flows.open_access.stands))
     _keep(core, "worker", lambda: run_worker(queue, tasks.by_name(), concurrency=WORKER_CONCURRENCY))
+    _keep(core, "transfers", partial(_transfer, core, transferring))
+    _keep(core, "transfer sweep", _repeated(transferring.tasks.sweep, core.config.jobs.sweep_seconds))
+    _keep(core, "transfer repair", _repeated(transferring.tasks.repair, REPAIR_SECONDS))
     _keep(core, "sweep", _repeated(tasks.sweep, core.config.jobs.sweep_seconds))
     _keep(core, "repair", _repeated(tasks.repair, REPAIR_SECONDS))
     _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
+
+
+async def _transfer(core: Core, transferring: Transferring) -> None:
+    if core.config.store.is_embedded:
+        await transferring.tasks.release()
+    await run_worker(transferring.queue, transferring.tasks.by_name(), concurrency=core.config.transfers.at_a_time)
 
 
 def _keep(core: Core, name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -26,6 +26,7 @@ from gateway.ocm.discovery import DiscoveryOffer
 from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.api import ApiDoors
+from gateway.web.apitransfers import TransferApi
 from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
 from gateway.web.granted import GrantedDoor
@@ -50,9 +51,16 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     app = web.Application(
         middlewares=[believe_proxies(config.http.trusted_proxies), watch(core.metrics)], client_max_size=FORM_MAX_BYTES
     )
+    own = TransferApi(
+        gate=api.gate,
+        transfers=flows.transferring.transfers,
+        prefix=config.prefix,
+        max_bytes=config.limits.json_bytes,
+        json_depth=config.limits.json_depth,
+    )
     app.on_response_prepare.append(stamp)
     ui.set_up(app)
-    mount(app, (*_protocol(core, flows, far), *api.doors(), *ui.doors()))
+    mount(app, (*_protocol(core, flows, far), *api.doors(), *own.doors(), *ui.doors()))
     elsewhere = Elsewhere(
         behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
     )

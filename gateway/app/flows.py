@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from gateway.app import transfers
 from gateway.app.core import Core
 from gateway.app.peers import Far
 from gateway.app.storage import Near
+from gateway.app.transfers import Transferring
 from gateway.crypto.secrets import new_id, new_secret
 from gateway.flows.answer_share import AnswerShare
 from gateway.flows.check_received import CheckReceived
@@ -39,6 +41,7 @@ class Flows:
     end_share: EndShare
     answer_share: AnswerShare
     use_remote: UseRemote
+    transferring: Transferring
     tasks: Tasks
 
 
@@ -61,15 +64,19 @@ def build(core: Core, far: Far, near: Near, people: Users, queue: SaqQueue) -> F
         authority=core.config.authority,
         now=core.now,
     )
+    answer_share = AnswerShare(shares=received, deliver=deliver_received, now=core.now)
     return Flows(
         receive_share=_receive_share(core, far, people),
-        notify=Notify(sent=sent, received=received, end_share=end_share, queue=queue, must_sign=far.must_sign),
+        notify=Notify(
+            sent=sent, received=received, end_share=end_share, queue=queue, must_sign=far.must_sign, now=core.now
+        ),
         exchange_token=_exchange_token(core, far),
         open_access=_open_access(core, near),
         send_share=_send_share(core, far, near, deliver_sent),
         end_share=end_share,
-        answer_share=AnswerShare(shares=received, deliver=deliver_received, now=core.now),
+        answer_share=answer_share,
         use_remote=use_remote,
+        transferring=transfers.build(core, near, answer_share, use_remote, queue),
         tasks=Tasks(
             sent=sent,
             received=received,

@@ -25,6 +25,7 @@ from aiohttp.abc import AbstractResolver
 from gateway import __version__
 from gateway.app import background, doors, flows, identity, peers, state, storage
 from gateway.app.core import Core
+from gateway.app.transfers import Transferring
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
@@ -49,6 +50,7 @@ class Gateway:
     readiness: Readiness
     tasks: Tasks
     watch: GrantWatch
+    transferring: Transferring
 
 
 @asynccontextmanager
@@ -83,7 +85,7 @@ async def running(
         stack.callback(setattr, readiness, "is_ready", False)
         readiness.is_ready = True
         log.info("serving", **_told(config, port, ops_port))
-        yield Gateway(port, ops_port, readiness, all_flows.tasks, core.watch)
+        yield Gateway(port, ops_port, readiness, all_flows.tasks, core.watch, all_flows.transferring)
 
 
 def _told(config: Config, port: int, ops_port: int) -> dict[str, str]:

@@ -183,6 +183,29 @@ class Jobs(Section):
     give_up_after: Seconds = Field(7 * 86400, description="A share that cannot be delivered for this long has failed.")
 
 
+class Transfers(Section):
+    """Copying what was received into the user's own storage (`datatx`)."""
+
+    at_a_time: Count = Field(4, description="Transfers that one replica carries out at the same time.")
+    parallel_files: Count = Field(4, description="Files of one transfer that are copied at the same time.")
+    parallel_pieces: Count = Field(4, description="Pieces of one large file that are fetched at the same time.")
+    large_bytes: Size = Field(
+        256 * 1024 * 1024, description="From this size on a file is fetched in pieces, where the storage can."
+    )
+    checkers: Count = Field(8, description="Names of one transfer that are looked up at the same time.")
+    lost_seconds: Seconds = Field(900, description="A worker that gave no sign of life for this long is replaced.")
+    checkpoint_seconds: Seconds = Field(
+        0.5, description="How often progress is written down and a cancellation is noticed."
+    )
+    first_retry_seconds: Seconds = Field(10, description="Wait after a failure of the sender or storage; it doubles.")
+    max_retry_seconds: Seconds = Field(600, description="Longest wait between two tries.")
+    give_up_after: Seconds = Field(86400, description="A transfer without progress for this long has failed.")
+    tries: Count = Field(10, description="How often one file may fail while others go well.")
+    max_files: Count = Field(1_000_000, description="Files and folders in one transfer.")
+    max_waiting: Count = Field(100, description="Transfers of one user that are not over.")
+    kept: Seconds = Field(30 * 86400, description="How long a finished transfer is remembered.")
+
+
 class Passthrough(Section):
     """A service that has been on this host name before: what is not ours goes there unchanged."""
 
@@ -250,6 +273,7 @@ class Config(Section):
     limits: Limits = Limits()
     session: Session = Session()
     jobs: Jobs = Jobs()
+    transfers: Transfers = Transfers()
     passthrough: Passthrough = Passthrough()
     log: Log = Log()
 

@@ -8,10 +8,11 @@ with our own means. Whatever is repeated changes nothing the second time.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.end_share import EndShare
+from gateway.flows.ports import Clock
 from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
@@ -42,6 +43,7 @@ class Notify:
     end_share: EndShare
     queue: Queue
     must_sign: Callable[[Host], Awaitable[bool]]
+    now: Clock
 
     async def receive(self, peer: AnyPeer, notification: Notification) -> None:
         """Carry out what a notification tells, or note it as a hint.
@@ -59,6 +61,8 @@ class Notify:
                 # After an acceptance the recipient may give a share back in either word (NOTE-3).
                 if not await self._unshared(peer, notification):
                     await self._declined(peer, notification)
+            case MessageKind.TRANSFERRED:
+                await self._transferred(peer, notification)
             case _:
                 fault = Fault("notificationType", "This notification type is not known here.")
                 raise GatewayError(Kind.INVALID, fault.message, code="unknown-notification", faults=(fault,))
@@ -84,6 +88,17 @@ class Notify:
         share = await self.sent.get(notification.provider_id)
         if share is not None and await self._speaks_for_recipient(peer, notification, share):
             await self.end_share.declined(share.provider_id)
+
+    async def _transferred(self, peer: AnyPeer, notification: Notification) -> None:
+        """Note that the recipient has what it was given (ACC-5); the owner decides when the share ends."""
+        share = await self.sent.get(notification.provider_id)
+        if share is None or not await self._speaks_for_recipient(peer, notification, share):
+            return
+        now = self.now()
+        await self.sent.update(
+            share.provider_id, lambda current: replace(current, transferred_at=current.transferred_at or now)
+        )
+        log.info("share was transferred", share=share.provider_id)
 
     async def _unshared(self, peer: AnyPeer, notification: Notification) -> bool:
         shares = await self._candidates(peer, notification)

@@ -68,15 +68,31 @@ class UseRemote:
             GatewayError: `CONFLICT` if the share is not accepted or has ended, `FORBIDDEN` without a second factor
                 where one is required or if only transfers are allowed, `UNAVAILABLE` if the sender does not answer.
         """
+        self._check(user, share)
+        if AccessType.REMOTE not in share.webdav.access_types:
+            raise GatewayError(Kind.FORBIDDEN, "This share may be transferred, but not browsed.")
+        return await self.connect(share)
+
+    async def open_for_transfer(self, user: LocalUser, share: ReceivedShare) -> Backend:
+        """Return the remote resource for copying it into the user's own storage (ACC-5). Raises as `open`."""
+        self.check_transfer(user, share)
+        return await self.connect(share)
+
+    def check_transfer(self, user: LocalUser, share: ReceivedShare) -> None:
+        """Do nothing if this user may transfer this share now. Raises as `open`."""
+        self._check(user, share)
+        if AccessType.DATATX not in share.webdav.access_types:
+            raise GatewayError(
+                Kind.FORBIDDEN, "The sender lets you open this share, but not transfer it (no access type datatx)."
+            )
+
+    def _check(self, user: LocalUser, share: ReceivedShare) -> None:
         if share.state is not ReceivedState.ACCEPTED:
             raise GatewayError(Kind.CONFLICT, f"This share is {share.state.value}; it can be opened once accepted.")
         if share.expires_at is not None and share.expires_at <= self.now():
             raise GatewayError(Kind.CONFLICT, "This share has expired.")
         if Requirement.MUST_USE_MFA in share.webdav.requirements and not user.has_second_factor:
             raise GatewayError(Kind.FORBIDDEN, "This share opens only after a log-in with a second factor.")
-        if AccessType.REMOTE not in share.webdav.access_types:
-            raise GatewayError(Kind.FORBIDDEN, "This share may be transferred, but not browsed.")
-        return await self.connect(share)
 
     async def connect(self, share: ReceivedShare) -> Backend:
         """Return the remote resource without asking who wants it (for our own checks of the share)."""

@@ -7,8 +7,8 @@ bytes that the storage holds: bytes that are not UTF-8 travel as surrogate escap
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -163,11 +163,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """An open file: what it is, which piece is coming, and the bytes in order."""
+    """An open file: what it is, which piece is coming, and the bytes in order.
+
+    Attributes:
+        digests: what the storage says of the whole file, unproven: algorithm (RFC 9530) to lower-case hex.
+    """
 
     entry: Entry
     span: Span
     chunks: AsyncIterator[bytes]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ class MessageKind(StrEnum):
     ACCEPTED = "SHARE_ACCEPTED"
     DECLINED = "SHARE_DECLINED"
     UNSHARED = "SHARE_UNSHARED"
+    # The draft asks for this notice and gives it no name (ACC-5).
+    TRANSFERRED = "SHARE_TRANSFERRED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,7 @@ class SentShare:
         recipient_display_name: what the peer answered (SHARE-7), or empty.
         closed_reason: why the share ended, in words for the owner.
         problem: what keeps the recipient from opening it now, in words for the owner.
+        transferred_at: when the recipient's provider said that it has copied the resource, or None.
     """
 
     provider_id: str
@@ -167,6 +170,7 @@ class SentShare:
     recipient_display_name: str = ""
     closed_reason: str = ""
     problem: str = ""
+    transferred_at: float | None = None
 
     def stands(self, now: float) -> bool:
         """Tell whether this grant opens anything at `now` (seconds since the epoch)."""

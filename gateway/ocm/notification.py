@@ -20,6 +20,7 @@ _MESSAGES = {
     MessageKind.ACCEPTED: "The recipient accepted the share.",
     MessageKind.DECLINED: "The recipient declined the share or gave it back.",
     MessageKind.UNSHARED: "The resource is no longer shared.",
+    MessageKind.TRANSFERRED: "The recipient has transferred the resource and needs it no longer.",
 }
 
 

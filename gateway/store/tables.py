@@ -11,6 +11,7 @@ from gateway.model.mark import WriteMark
 from gateway.model.peer import Peer
 from gateway.model.session import Session
 from gateway.model.share import STANDING, ReceivedShare, ReceivedState, SentShare, next_due
+from gateway.model.transfer import Batch, Transfer
 from gateway.model.user import KnownUser
 from gateway.store.base import TableSpec
 
@@ -82,6 +83,30 @@ SESSIONS = TableSpec(
     lookups={},
     indexes={"user": lambda session: ((session.user, session.created_at),)},
     expires_at=lambda session: session.expires_at,
+)
+
+TRANSFERS = TableSpec(
+    name="transfers",
+    record=Transfer,
+    version=1,
+    key=lambda transfer: transfer.transfer_id,
+    lookups={},
+    indexes={
+        "owner": lambda transfer: ((transfer.owner, transfer.created_at),),
+        "going": lambda transfer: () if transfer.is_over else ((transfer.owner, transfer.created_at),),
+        "due": lambda transfer: () if transfer.due is None else (("", transfer.due),),
+    },
+    expires_at=lambda transfer: transfer.kept_until,
+)
+
+TRANSFER_BATCHES = TableSpec(
+    name="transfer_batches",
+    record=Batch,
+    version=1,
+    key=lambda batch: batch.batch_id,
+    lookups={},
+    indexes={"transfer": lambda batch: ((batch.transfer_id, float(batch.number)),)},
+    expires_at=lambda batch: batch.kept_until,
 )
 
 KNOWN_USERS = TableSpec(

@@ -71,6 +71,7 @@ def sent_document(share: SentShare) -> dict[str, object]:
         "created_at": int(share.created_at),
         "expires_at": share.expires_at,
         "problem": problem_of(share),
+        "transferred_at": None if share.transferred_at is None else int(share.transferred_at),
         "next_attempt_at": min((int(message.due) for message in share.outbox), default=None),
     }
 
@@ -95,6 +96,7 @@ def received_document(share: ReceivedShare) -> dict[str, object]:
         "peer": share.peer,
         "is_signed": share.is_signed,
         "permissions": sorted(share.webdav.permissions),
+        "access_types": sorted(share.webdav.access_types),
         "received_at": int(share.received_at),
         "expires_at": share.expires_at,
     }

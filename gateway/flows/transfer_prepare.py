@@ -1,0 +1,119 @@
+"""What is done for a batch before its first file: folders are made, and taken names are decided upon, and written down.
+
+Folders are merged with those that exist. A file whose name is taken is skipped, replaces the old one, or gets a free
+name, as the user chose. What a target cannot hold is that item's fault. Since the outcome is in the record before
+anything is copied, whoever carries the batch on can tell what was here before from what the transfer itself put here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from gateway.backends.base import Backend
+from gateway.errors import GatewayError, Kind
+from gateway.flows.transfer_ports import Fate, Where, fate_of, on
+from gateway.model.resource import Entry, ResourcePath
+from gateway.model.transfer import Batch, Conflict, Item, ItemState
+
+NAMES_MAX = 1000
+_NOT_A_FILE = "In your storage: a folder has this name."
+_NOT_A_FOLDER = "In your storage: a file has the name of this folder."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare:
+    """Prepares the batches of one transfer for the folder `root` of the own storage."""
+
+    target: Backend
+    root: ResourcePath
+    conflict: Conflict
+    checkers: int
+
+    async def batch(self, batch: Batch) -> Batch:
+        """Return the batch, prepared.
+
+        Raises:
+            GatewayError: if the storage is away or full; then nothing is decided.
+        """
+        items = list(batch.items)
+        for place, item in enumerate(items):
+            if item.is_folder and item.state is ItemState.TODO:
+                items[place] = await self._folder(item)
+        limit = asyncio.Semaphore(self.checkers)
+
+        async def decided(item: Item) -> Item:
+            async with limit:
+                return await self.decide(item) if item.state is ItemState.TODO else item
+
+        return replace(batch, items=tuple(await asyncio.gather(*map(decided, items))), is_prepared=True)
+
+    async def decide(self, item: Item) -> Item:
+        """Return a file with what is to be done about its name."""
+        try:
+            found = await find(self.target, at(self.root, item))
+            if found is None or item.is_folder:
+                return item
+            if found.is_folder and self.conflict is not Conflict.RENAME:
+                return item.failed(_NOT_A_FILE)
+            match self.conflict:
+                case Conflict.SKIP:
+                    return replace(item, state=ItemState.SKIPPED)
+                case Conflict.OVERWRITE:
+                    return item
+                case Conflict.RENAME:
+                    return replace(item, new_name=(await free_name(self.target, at(self.root, item))).name)
+        except GatewayError as error:
+            return _fault(item, error)
+
+    async def _folder(self, item: Item) -> Item:
+        path = self.root / item.path
+        try:
+            with on(Where.OWN):
+                await self.target.mkdir(path)
+        except GatewayError as error:
+            if error.kind is not Kind.NOT_ALLOWED:
+                return _fault(item, error)
+            found = await find(self.target, path)
+            if found is None or not found.is_folder:
+                return item.failed(_NOT_A_FOLDER)
+        return replace(item, state=ItemState.DONE)
+
+
+def at(root: ResourcePath, item: Item) -> ResourcePath:
+    """Return where an item goes."""
+    path = root / item.path
+    return path.parent / item.new_name if item.new_name else path
+
+
+async def find(target: Backend, path: ResourcePath) -> Entry | None:
+    """Return what is at a path of the own storage, or None."""
+    try:
+        with on(Where.OWN):
+            return await target.stat(path)
+    except GatewayError as error:
+        if error.kind is not Kind.NOT_FOUND:
+            raise
+        return None
+
+
+async def free_name(target: Backend, path: ResourcePath) -> ResourcePath:
+    """Return a path beside `path` at which nothing is: `name (2).txt`.
+
+    Raises:
+        GatewayError: `CONFLICT` if a thousand of them are taken.
+    """
+    stem, dot, ending = path.name.rpartition(".")
+    if not stem:
+        stem, dot, ending = path.name, "", ""
+    for number in range(2, NAMES_MAX):
+        candidate = path.parent / f"{stem} ({number}){dot}{ending}"
+        if await find(target, candidate) is None:
+            return candidate
+    raise GatewayError(Kind.CONFLICT, f"{Where.OWN.value}: all names like this one are taken.")
+
+
+def _fault(item: Item, error: GatewayError) -> Item:
+    if fate_of(error) is not Fate.FAULT:
+        raise error
+    return item.failed(error.public)
