@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
+from gateway.app.mount import build as mounting_doors
 from gateway.app.peers import Far
 from gateway.app.storage import Near
 from gateway.config import Config
@@ -31,6 +32,7 @@ from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
 from gateway.web.granted import GrantedDoor
 from gateway.web.middleware import believe_proxies, stamp, watch
+from gateway.web.mountgate import MountGate
 from gateway.web.ocm import OcmDoors
 from gateway.web.passthrough import Elsewhere, Passthrough
 from gateway.web.peergate import PeerGate
@@ -60,7 +62,9 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     )
     app.on_response_prepare.append(stamp)
     ui.set_up(app)
-    mount(app, (*_protocol(core, flows, far), *api.doors(), *own.doors(), *ui.doors()))
+    gate = MountGate(users=api.gate, identity=people, strips_domain=config.mount.strip_domain)
+    mounting = mounting_doors(core, flows, gate)
+    mount(app, (*_protocol(core, flows, far), *mounting.doors(), *api.doors(), *own.doors(), *ui.doors()))
     elsewhere = Elsewhere(
         behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
     )

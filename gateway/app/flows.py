@@ -21,6 +21,7 @@ from gateway.flows.open_access import OpenAccess
 from gateway.flows.outbox import Outbox, RetryRule
 from gateway.flows.ports import Users
 from gateway.flows.receive_share import ReceiveShare
+from gateway.flows.received_shelf import ReceivedShelf
 from gateway.flows.send_share import SendShare
 from gateway.flows.use_remote import UseRemote
 from gateway.jobs.tasks import Tasks
@@ -42,6 +43,7 @@ class Flows:
     answer_share: AnswerShare
     use_remote: UseRemote
     transferring: Transferring
+    received_shelf: ReceivedShelf
     tasks: Tasks
 
 
@@ -77,6 +79,7 @@ def build(core: Core, far: Far, near: Near, people: Users, queue: SaqQueue) -> F
         answer_share=answer_share,
         use_remote=use_remote,
         transferring=transfers.build(core, near, answer_share, use_remote, queue),
+        received_shelf=ReceivedShelf(shares=received, use_remote=use_remote, now=core.now),
         tasks=Tasks(
             sent=sent,
             received=received,

@@ -174,6 +174,14 @@ class Session(Section):
     max: Seconds = Field(7 * 86400, description="A session ends after this long.")
 
 
+class Mount(Section):
+    """What users mount as a drive or folder: the shares that they have received."""
+
+    strip_domain: bool = Field(
+        default=False, description="Take `DOMAIN\\user` for `user`, as Windows may write a log-in name."
+    )
+
+
 class Jobs(Section):
     """What happens later: deliveries that failed, shares that expire."""
 
@@ -272,6 +280,7 @@ class Config(Section):
     shares: Shares = Shares()
     limits: Limits = Limits()
     session: Session = Session()
+    mount: Mount = Mount()
     jobs: Jobs = Jobs()
     transfers: Transfers = Transfers()
     passthrough: Passthrough = Passthrough()

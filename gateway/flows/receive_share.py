@@ -123,4 +123,6 @@ def _renewed(known: ReceivedShare, new: ReceivedShare) -> ReceivedShare:
         received_at=known.received_at,
         state=known.state,
         outbox=known.outbox,
+        mount_name=known.mount_name,
+        seen=known.seen,
     )

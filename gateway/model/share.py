@@ -205,6 +205,20 @@ class WebdavOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenRoot:
+    """What a received share was last seen to be, so that a list of shares need not ask their senders.
+
+    Attributes:
+        size: bytes of a file.
+        modified: seconds since the epoch.
+    """
+
+    kind: EntryKind
+    size: int | None = None
+    modified: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedShare:
     """A share that a peer's user granted to one of ours.
 
@@ -216,6 +230,8 @@ class ReceivedShare:
         is_signed: whether the notification that made it was signed by `peer`.
         resource_type: the sender's word, `file` or `folder`; deployed senders say `file` for folders too.
         received_at, expires_at: seconds since the epoch.
+        mount_name: the name it has in its user's mount, given when it is first seen there.
+        seen: what it was last seen to be; None before anybody looked.
     """
 
     share_id: str
@@ -235,6 +251,8 @@ class ReceivedShare:
     expires_at: int | None = None
     state: ReceivedState = ReceivedState.PENDING
     outbox: tuple[Message, ...] = ()
+    mount_name: str = ""
+    seen: SeenRoot | None = None
 
     def step(self, state: ReceivedState, *, outbox: tuple[Message, ...] = ()) -> ReceivedShare:
         """Return the share in its next state, its old messages replaced by `outbox`.

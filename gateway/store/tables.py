@@ -39,6 +39,11 @@ def _received_due(share: ReceivedShare) -> Places:
     return _due(next_due(share.outbox), share.expires_at, stands=share.state in _RECEIVED_STANDING)
 
 
+def _mounted(share: ReceivedShare) -> Places:
+    """List a share among what its user may mount; what strangers only offer cannot crowd that list."""
+    return ((share.recipient, share.received_at),) if share.state is ReceivedState.ACCEPTED else ()
+
+
 SENT_SHARES = TableSpec(
     name="sent_shares",
     record=SentShare,
@@ -60,6 +65,7 @@ RECEIVED_SHARES = TableSpec(
     lookups={"identity": lambda share: (identity_of(share),)},
     indexes={
         "recipient": lambda share: ((share.recipient, share.received_at),),
+        "mounted": _mounted,
         "by_peer": lambda share: ((f"{share.peer}\n{share.provider_id}", share.received_at),),
         "by_provider_id": lambda share: ((share.provider_id, share.received_at),),
         "due": _received_due,

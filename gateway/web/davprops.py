@@ -113,15 +113,16 @@ def _used(_entry: Entry, facts: Facts) -> str | None:
 
 
 def _letters(entry: Entry, facts: Facts) -> str:
-    return davwords.letters(facts.share.permissions, is_folder=entry.is_folder, is_root=entry.path.is_root)
+    return davwords.letters(facts.share.allowed_at(entry.path), is_folder=entry.is_folder, is_root=entry.path.is_root)
 
 
 def _mask(entry: Entry, facts: Facts) -> str:
-    return str(davwords.ocs_mask(facts.share.permissions, is_folder=entry.is_folder, is_root=entry.path.is_root))
+    allowed = facts.share.allowed_at(entry.path)
+    return str(davwords.ocs_mask(allowed, is_folder=entry.is_folder, is_root=entry.path.is_root))
 
 
-def _list(_entry: Entry, facts: Facts) -> str:
-    return text_xml(davwords.ocm_list(facts.share.permissions))
+def _list(entry: Entry, facts: Facts) -> str:
+    return text_xml(davwords.ocm_list(facts.share.allowed_at(entry.path)))
 
 
 def _id(entry: Entry, facts: Facts) -> str:

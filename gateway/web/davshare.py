@@ -29,6 +29,7 @@ class DavShare:
         root: how the share is addressed.
         locks: its locks, or None where there are none (class 1).
         folder_etag: makes the tag of a folder, where the storage's own does not change with what is below it.
+        permissions_at: what is allowed at one place, where that differs from place to place.
         on_root_missing: told when what was shared is not where it was.
     """
 
@@ -38,6 +39,11 @@ class DavShare:
     locks: DavLocks | None = None
     folder_etag: Callable[[Entry], Awaitable[str | None]] | None = None
     on_root_missing: Callable[[], Awaitable[None]] | None = None
+    permissions_at: Callable[[ResourcePath], frozenset[Permission]] | None = None
+
+    def allowed_at(self, path: ResourcePath) -> frozenset[Permission]:
+        """Return what is allowed at `path`."""
+        return self.permissions if self.permissions_at is None else self.permissions_at(path)
 
     @property
     def may_write(self) -> bool:

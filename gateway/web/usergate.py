@@ -63,7 +63,7 @@ class UserGate:
             GatewayError: `UNAUTHENTICATED`, `LIMITED`, `UNAVAILABLE`; `FORBIDDEN` for a request of a foreign page.
         """
         self.check_origin(request)
-        login, password = _basic(request.headers.get("Authorization", ""))
+        login, password = parse_basic(request.headers.get("Authorization", ""))
         return await self.identity.log_in(login, password, address=request.remote or "")
 
     async def session(self, request: web.Request) -> tuple[Session, LocalUser] | None:
@@ -152,7 +152,12 @@ class UserGate:
         return replace(session, seen_at=now, expires_at=until)
 
 
-def _basic(field: str) -> tuple[str, Secret]:
+def parse_basic(field: str) -> tuple[str, Secret]:
+    """Return the name and pass word of an `Authorization` field.
+
+    Raises:
+        GatewayError: `UNAUTHENTICATED` if it holds none.
+    """
     scheme, _, packed = field.partition(" ")
     if scheme.lower() != "basic":
         raise GatewayError(Kind.UNAUTHENTICATED, "Log in with your user name and password.")
