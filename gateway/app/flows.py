@@ -16,6 +16,7 @@ from gateway.flows.check_received import CheckReceived
 from gateway.flows.deliver import DeliverReceived, DeliverSent
 from gateway.flows.end_share import EndShare
 from gateway.flows.exchange_token import ExchangeToken
+from gateway.flows.ladder import Ladder
 from gateway.flows.notify import Notify
 from gateway.flows.open_access import OpenAccess
 from gateway.flows.outbox import Outbox, RetryRule
@@ -118,11 +119,15 @@ def _deliveries(core: Core, far: Far, queue: SaqQueue) -> tuple[DeliverSent, Del
     return (
         DeliverSent(
             outbox=sent,
-            resolver=far.resolver,
+            ladder=Ladder(
+                resolver=far.resolver,
+                client=far.client,
+                records=far.records,
+                authority=config.authority,
+                public_url=config.public_url,
+                prefix=config.prefix,
+            ),
             client=far.client,
-            authority=config.authority,
-            public_url=config.public_url,
-            prefix=config.prefix,
         ),
         DeliverReceived(outbox=received, client=far.client, authority=config.authority),
     )

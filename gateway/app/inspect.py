@@ -13,8 +13,10 @@ from gateway.backends.webdav import WebdavBackend
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import Host, parse_host
+from gateway.model.dialect import Dialect, Payload
 from gateway.model.peer import Discovery, Peer, Role
 from gateway.model.policy import Deny, plan_requirements
+from gateway.ocm.dialects.recognise import recognise
 from gateway.peers.fetch import Fetcher
 from gateway.peers.guard import guarded_session, tls_context
 from gateway.peers.statements import Statements
@@ -30,10 +32,16 @@ class PeerReport:
     demands_token: bool
 
     @property
+    def dialect(self) -> Dialect:
+        """How it is spoken to."""
+        return recognise(self.discovery)
+
+    @property
     def document(self) -> dict[str, object]:
         """The parsed document as JSON."""
         found = asdict(self.discovery)
-        return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
+        plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
+        return plain | {"dialect": asdict(self.dialect)}
 
     def text(self) -> str:
         """Return the report for people."""
@@ -44,6 +52,7 @@ class PeerReport:
             f"  end point      {found.end_point}",
             f"  capabilities   {', '.join(sorted(found.capabilities)) or 'none'}",
             f"  criteria       {', '.join(sorted(found.criteria)) or 'none'}",
+            f"  kind           {self.dialect.name or 'unknown'}: {self.dialect.why}",
         ]
         lines += [f"  {offer.name:<14} {', '.join(sorted(offer.protocols))}" for offer in found.resource_types]
         lines += [f"  note           {note}" for note in found.notes]
@@ -54,9 +63,10 @@ class PeerReport:
         meaning = []
         if not found.enabled:
             meaning.append("It has switched Open Cloud Mesh off: nothing can be shared now.")
-        meaning.append(
-            "Messages to it are signed, and it has to sign to us." if self.has_keys else "Messages go unsigned."
-        )
+        meaning.append(self._signing())
+        meaning.append(f"Shares are sent to it as {' or '.join(_FORMS[form] for form in self.dialect.payloads)}.")
+        if not self.dialect.announces_end:
+            meaning.append("It does not tell when a share ends, so that is looked up from time to time.")
         plan = plan_requirements(found, must_exchange_token=self.demands_token)
         if isinstance(plan, Deny):
             meaning.append(f"We cannot share with it: {plan.public}")
@@ -66,6 +76,19 @@ class PeerReport:
         has_webdav = any(Role.WEBDAV in offer.protocols for offer in found.resource_types)
         meaning.append("What it shares can be opened here." if has_webdav else "It shares nothing that we can open.")
         return meaning
+
+    def _signing(self) -> str:
+        has_older_key = self.discovery.public_key is not None
+        if self.has_keys:
+            return "Messages to it are signed (RFC 9421), and it has to sign to us."
+        return "Messages to it are signed in the older way." if has_older_key else "Messages go unsigned."
+
+
+_FORMS = {
+    Payload.OPTIONS: "OCM 1.0 has them (options)",
+    Payload.NAMED: "one protocol with its own object",
+    Payload.MULTI: "the draft has them (multi)",
+}
 
 
 async def discover_peer(config: Config, host_text: str) -> PeerReport:

@@ -44,6 +44,7 @@ class Far:
     """
 
     rules: PeerRules
+    records: PeerRecords
     resolver: PeerResolver
     client: PeerClient
     must_sign: Callable[[Host], Awaitable[bool]]
@@ -82,6 +83,7 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
     )
     return Far(
         rules=rules,
+        records=records,
         resolver=peer_resolver,
         client=client,
         must_sign=must_sign,

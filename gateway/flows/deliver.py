@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gateway.flows.ladder import Ladder
 from gateway.flows.outbox import Outbox, Outcomes, without_message
 from gateway.model.address import Host
 from gateway.model.share import Message, MessageKind, ReceivedShare, SentShare, SentState
 from gateway.ocm import notification
 from gateway.ocm import share as share_text
 from gateway.peers.client import Answer, PeerClient
-from gateway.peers.resolver import PeerResolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,8 @@ class DeliverSent:
     """Delivers what our users' own shares have to tell: the share itself, later its revocation."""
 
     outbox: Outbox[SentShare]
-    resolver: PeerResolver
+    ladder: Ladder
     client: PeerClient
-    authority: Host
-    public_url: str
-    prefix: str
 
     async def run(self, provider_id: str, *, at_once: bool = False) -> SentShare | None:
         """Deliver the first message due of one share; return the share, or None if nothing was due.
@@ -34,29 +31,27 @@ class DeliverSent:
         Args:
             at_once: a user is waiting: try whatever is there, also with a peer that is being left in peace.
         """
+        told_types: list[str] = []
 
         async def say(share: SentShare, message: Message) -> Answer:
-            if message.kind is MessageKind.SHARE:
-                return await self._say_share(share, interactive=at_once)
-            return await self._say_ended(share, message, interactive=at_once)
+            if message.kind is not MessageKind.SHARE:
+                return await self._say_ended(share, message, interactive=at_once)
+            told = await self.ladder.tell(share, interactive=at_once)
+            told_types.append(told.resource_type)
+            return told.answer
+
+        def heard(share: SentShare, message: Message, answer: Answer) -> SentShare:
+            return _share_heard(share, message, answer, announced_type=told_types[0] if told_types else "")
 
         return await self.outbox.deliver(
-            provider_id, Outcomes(say=say, heard=_share_heard, refused=_share_refused), at_once=at_once
+            provider_id, Outcomes(say=say, heard=heard, refused=_share_refused), at_once=at_once
         )
-
-    async def _say_share(self, share: SentShare, *, interactive: bool) -> Answer:
-        host = share.recipient.host
-        peer = await self.resolver.discover(host, interactive=interactive)
-        document = share_text.render(
-            share, authority=self.authority, public_url=self.public_url, prefix=self.prefix, peer=peer.discovery
-        )
-        return await self.client.post_json(host, "shares", document, interactive=interactive)
 
     async def _say_ended(self, share: SentShare, message: Message, *, interactive: bool) -> Answer:
         document = notification.render(
             message.kind,
             provider_id=share.provider_id,
-            resource_type=share.kind.value,
+            resource_type=share.announced_type or share.kind.value,
             secret=share.secret,
             grantee=str(share.recipient),
         )
@@ -92,11 +87,12 @@ class DeliverReceived:
         return await self.outbox.deliver(share_id, outcomes, at_once=at_once)
 
 
-def _share_heard(share: SentShare, message: Message, answer: Answer) -> SentShare:
+def _share_heard(share: SentShare, message: Message, answer: Answer, *, announced_type: str) -> SentShare:
     rest = without_message(share, message)
     if message.kind is not MessageKind.SHARE:
         return rest
-    named = replace(rest, recipient_display_name=share_text.parse_answer(answer.document))
+    display_name = share_text.parse_answer(answer.document)
+    named = replace(rest, recipient_display_name=display_name, announced_type=announced_type)
     # The recipient may have answered by a notification before our request came back.
     return named if share.state is not SentState.DELIVERING else named.step(SentState.DELIVERED, outbox=named.outbox)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.model.address import Host
+from gateway.model.dialect import Payload
 
 
 class Role(StrEnum):
@@ -49,6 +50,14 @@ class ResourceOffer:
     protocols: dict[str, str]
 
 
+class Shape(StrEnum):
+    """What a document looks like beside what it says: deployed peers are told apart by it."""
+
+    SHARE_TYPES = "shareTypes"
+    OBJECT_TYPES = "object-types"
+    VERSION = "version"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
     """A peer's discovery document after parsing, aliases already resolved to the draft's words (DISC-1).
@@ -58,6 +67,8 @@ class Discovery:
         capabilities, criteria: the draft's spellings (`dialects.md` 9.1 maps the others).
         jwks_uri, token_end_point: absolute URLs, or empty.
         public_key: `(keyId, PEM)` of a draft-cavage peer, or None.
+        notes: what had to be tolerated in it, for people.
+        shapes: its peculiarities, for recognising whose it is.
     """
 
     enabled: bool
@@ -71,6 +82,7 @@ class Discovery:
     token_end_point: str = ""
     public_key: tuple[str, str] | None = None
     notes: tuple[str, ...] = field(default=())
+    shapes: frozenset[Shape] = frozenset()
 
     def webdav_path(self, resource_type: str = "file") -> str | None:
         """Return the `webdav` path of `resource_type`, else of any type, else None (ACC-1)."""
@@ -106,6 +118,7 @@ class Peer:
         has_signed_to_us: a valid signature was seen; unsigned messages are refused from then on.
         we_signed_to: we have signed to it; we never go back to unsigned (SIG-9).
         scheme: how we last signed to it, or None.
+        payload: the form of a share that it took, after another was refused; None until then.
         failures: consecutive failures; `quiet_until` is when we may call again.
     """
 
@@ -117,6 +130,7 @@ class Peer:
     has_signed_to_us: bool = False
     we_signed_to: bool = False
     scheme: Scheme | None = None
+    payload: Payload | None = None
     first_seen: float = 0.0
     last_seen: float = 0.0
     failures: int = 0

@@ -145,6 +145,8 @@ class SentShare:
         secret: the `sharedSecret`, also the code of the token exchange (TOK-1).
         created_at, expires_at: seconds since the epoch.
         recipient_display_name: what the peer answered (SHARE-7), or empty.
+        announced_type: the resource type that the recipient's server was told; what is said of the share later has
+            to repeat it. Empty until then.
         closed_reason: why the share ended, in words for the owner.
         problem: what keeps the recipient from opening it now, in words for the owner.
         transferred_at: when the recipient's provider said that it has copied the resource, or None.
@@ -168,6 +170,7 @@ class SentShare:
     state: SentState = SentState.DELIVERING
     outbox: tuple[Message, ...] = ()
     recipient_display_name: str = ""
+    announced_type: str = ""
     closed_reason: str = ""
     problem: str = ""
     transferred_at: float | None = None

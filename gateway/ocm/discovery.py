@@ -81,6 +81,7 @@ def parse(document: dict[str, object]) -> Discovery:
         token_end_point=fields.text("tokenEndPoint", max_chars=URL_MAX_CHARS),
         public_key=documents.public_key(fields),
         notes=tuple(_notes(fields)),
+        shapes=documents.shapes(fields),
     )
     fields.check("This discovery document")
     return discovery

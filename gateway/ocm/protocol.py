@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from gateway.errors import GatewayError
+from gateway.model.dialect import Payload
 from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Permission, Requirement, WebdavOffer
 from gateway.ocm.access import check_uri
@@ -50,6 +51,17 @@ def other_protocols(share: Fields) -> tuple[str, ...]:
     return tuple(name for name in protocol.members if name not in _USED) if protocol else ()
 
 
+def render_protocol(offer: WebdavOffer, form: Payload = Payload.MULTI) -> dict[str, object]:
+    """Return the `protocol` of a share that is sent, in one of its forms."""
+    match form:
+        case Payload.OPTIONS:
+            return legacy.options_protocol(offer.secret)
+        case Payload.NAMED:
+            return {"name": WEBDAV, WEBDAV: render_webdav(offer)}
+        case Payload.MULTI:
+            return {"name": "multi", WEBDAV: render_webdav(offer)}
+
+
 def render_webdav(offer: WebdavOffer) -> dict[str, object]:
     """Return the draft's form of an offer; what is as it is anyway is left out."""
     webdav: dict[str, object] = {
@@ -63,7 +75,7 @@ def render_webdav(offer: WebdavOffer) -> dict[str, object]:
         webdav["accessTypes"] = [access.value for access in AccessType if access in offer.access_types]
     if offer.size is not None:
         webdav["size"] = offer.size
-    return {"name": "multi", WEBDAV: webdav}
+    return webdav
 
 
 def _secret(share: Fields, entry: Fields | None, options: Fields | None) -> Secret:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import ADDRESS_MAX_CHARS, Host, OcmAddress, parse_address
+from gateway.model.dialect import Payload
 from gateway.model.peer import Discovery, Role
 from gateway.model.resource import EntryKind
 from gateway.model.secret import Secret
@@ -19,7 +20,7 @@ from gateway.model.share import SentShare, ShareType, WebdavOffer
 from gateway.ocm.dialects import aliases
 from gateway.ocm.discovery import webdav_path
 from gateway.ocm.fields import Fields
-from gateway.ocm.protocol import other_protocols, read_webdav, render_webdav
+from gateway.ocm.protocol import other_protocols, read_webdav, render_protocol
 
 # The last second of the year 9999: beyond it a number is no time, or is in milliseconds.
 EXPIRATION_MAX = 253_402_300_799
@@ -89,10 +90,32 @@ def parse(document: dict[str, object]) -> ShareNotification:
     return notification
 
 
+def announced_type(share: SentShare, form: Payload, *, takes_folders: bool) -> str:
+    """Return the resource type that a share is announced with; some read `file` only, and find the folder themselves.
+
+    Args:
+        takes_folders: whether the recipient's server knows the word `folder`.
+    """
+    knows_word = takes_folders and form is not Payload.OPTIONS
+    return share.kind.value if knows_word else EntryKind.FILE.value
+
+
 def render(
-    share: SentShare, *, authority: Host, public_url: str, prefix: str, peer: Discovery | None
+    share: SentShare,
+    *,
+    authority: Host,
+    public_url: str,
+    prefix: str,
+    peer: Discovery | None,
+    form: Payload = Payload.MULTI,
+    takes_folders: bool = True,
 ) -> dict[str, object]:
-    """Return the message that announces one of our shares to `peer`."""
+    """Return the message that announces one of our shares to `peer`.
+
+    Args:
+        form: how `protocol` is written (SHARE-2).
+        takes_folders: whether the recipient's server knows the word `folder`.
+    """
     owner = f"{share.owner}@{authority}"
     # `sharedBy` is what Nextcloud up to 31 has for `sender`.
     names = {"owner": owner, "sender": owner, "sharedBy": owner}
@@ -114,8 +137,8 @@ def render(
         **names,
         **display_names,
         "shareType": ShareType.USER.value,
-        "resourceType": share.kind.value,
-        "protocol": render_webdav(offer),
+        "resourceType": announced_type(share, form, takes_folders=takes_folders),
+        "protocol": render_protocol(offer, form),
     }
     if share.expires_at is not None:
         document["expiration"] = share.expires_at

@@ -234,4 +234,6 @@ def _with_document(peer: Peer, document: Discovery, now: float) -> Peer:
     # A peer that now names a place for keys is asked for them at once, if it had none.
     has_moved = peer.discovery is None or peer.discovery.jwks_uri != document.jwks_uri
     keys_at = 0.0 if has_moved and peer.jwks is None else peer.keys_at
-    return replace(seen(peer, now), discovery=document, discovered_at=now, keys_at=keys_at)
+    # What it took before says nothing of a server that has changed.
+    payload = peer.payload if peer.discovery == document else None
+    return replace(seen(peer, now), discovery=document, discovered_at=now, keys_at=keys_at, payload=payload)

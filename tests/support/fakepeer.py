@@ -3,7 +3,7 @@
     async with FakePeer.running() as peer:
         peer.host, peer.url                  # "localhost:PORT", "http://localhost:PORT"
         peer.discovery["capabilities"] = []  # what it says of itself; the member `jwks` is its key set
-        peer.replies["/ocm/shares"] = Reply(503, headers={"Retry-After": "7"})
+        peer.replies["/ocm/shares"] = Reply(503, headers={"Retry-After": "7"})  # or a function of what it received
         await peer.trust_gateway("http://localhost:8080")   # from now on it refuses what is not signed by that gateway
         await peer.post_signed("http://localhost:8080/ocm/shares", {...}, created=0)
         peer.at("/ocm/shares")               # what it has received there, each with `.json` and `.signature`
@@ -244,6 +244,8 @@ class FakePeer:
         )
         self.received.append(received)
         reply = self.replies.get(request.path)
+        if callable(reply):
+            reply = reply(received)
         if reply is None:
             return self._answer(received, request.path)
         return await self._reply(request, reply)

@@ -7,6 +7,7 @@ to 27 asks for one certain `apiVersion`.
 
 from __future__ import annotations
 
+from gateway.model.peer import Shape
 from gateway.ocm.fields import Fields
 
 # What Nextcloud up to 27 compares with, and what it and its successors take for the true version (14.1, rule 2).
@@ -27,6 +28,16 @@ def resource_entries(document: Fields) -> list[Fields]:
     if value is not None:
         document.fault(name, "has to be a list of objects")
     return []
+
+
+def shapes(document: Fields) -> frozenset[Shape]:
+    """Return what is peculiar in the form of a document."""
+    found = {
+        Shape.SHARE_TYPES: document.first_of("resourceTypes", "shareTypes") == "shareTypes",
+        Shape.OBJECT_TYPES: isinstance(document.members.get("resourceTypes"), dict),
+        Shape.VERSION: bool(document.members.get("version")),
+    }
+    return frozenset(shape for shape, is_so in found.items() if is_so)
 
 
 def public_key(document: Fields) -> tuple[str, str] | None:

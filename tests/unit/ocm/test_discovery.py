@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Fault, GatewayError, Kind
-from gateway.model.peer import Discovery, ResourceOffer
+from gateway.model.peer import Discovery, ResourceOffer, Shape
 from gateway.ocm.discovery import DiscoveryOffer, Variant, parse, render, webdav_path
 from gateway.ocm.jsontext import parse_object
 from support import captures
@@ -95,6 +95,7 @@ def test_nextcloud_31():
         end_point="https://localhost:9443/ocm",
         resource_types=webdav_types("/public.php/webdav/", "user", "group"),
         public_key=("https://localhost:9443/ocm#signature", captures.PEM),
+        shapes=frozenset({Shape.VERSION}),
     )
 
 
@@ -114,6 +115,7 @@ def test_owncloud_10():
         end_point="https://localhost:9448/apps/federatedfilesharing",
         resource_types=webdav_types("/public.php/webdav/", "user"),
         notes=("Its resource types stand under shareTypes.",),
+        shapes=frozenset({Shape.SHARE_TYPES}),
     )
 
 

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.model.address import Host, OcmAddress
+from gateway.model.dialect import Payload
 from gateway.model.peer import Discovery, ResourceOffer
 from gateway.model.resource import EntryKind, ResourcePath
 from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Permission, Requirement, SentShare, ShareType, WebdavOffer
 from gateway.ocm.fields import Fields
 from gateway.ocm.jsontext import parse_object
-from gateway.ocm.protocol import render_webdav
+from gateway.ocm.protocol import render_protocol
 from gateway.ocm.share import (
     ShareNotification,
     parse,
@@ -490,8 +491,9 @@ SENT = SentShare(
 )
 
 
-def rendered(sent: SentShare = SENT, peer: Discovery | None = None) -> dict[str, object]:
-    return render(sent, authority=Host("alpha.example"), public_url="https://alpha.example", prefix="/ocm", peer=peer)
+def rendered(sent: SentShare = SENT, peer: Discovery | None = None, **form: object) -> dict[str, object]:
+    ours = {"authority": Host("alpha.example"), "public_url": "https://alpha.example", "prefix": "/ocm"}
+    return render(sent, peer=peer, **ours, **form)
 
 
 def peer_with(**forms: str) -> Discovery:
@@ -590,13 +592,33 @@ def test_secret_is_not_in_the_uri():
 
 @pytest.mark.req("SHARE-3")
 def test_render_offer():
-    """An offer tells the size where it is known."""
+    """An offer tells the size where it is known; it stands under the name of its form."""
     offer = WebdavOffer(uri="x", secret=Secret("hush"), permissions=frozenset({SHARE, READ}), size=0)
+    webdav = {"uri": "x", "sharedSecret": "hush", "permissions": ["read", "share"], "size": 0}
 
-    assert render_webdav(offer) == {
-        "name": "multi",
-        "webdav": {"uri": "x", "sharedSecret": "hush", "permissions": ["read", "share"], "size": 0},
+    assert render_protocol(offer) == {"name": "multi", "webdav": webdav}
+    assert render_protocol(offer, Payload.NAMED) == {"name": "webdav", "webdav": webdav}
+
+
+@pytest.mark.req("SHARE-2")
+def test_render_the_oldest_form():
+    """The form of OCM 1.0 holds a secret and the member that some readers want to see, and nothing else."""
+    protocol = rendered(form=Payload.OPTIONS)["protocol"]
+
+    assert protocol == {
+        "name": "webdav",
+        "options": {
+            "sharedSecret": "hush",
+            "permissions": "{http://open-cloud-mesh.org/ns}share-permissions",
+        },
     }
+    assert rendered(form=Payload.OPTIONS)["resourceType"] == "file"
+
+
+def test_folder_for_those_who_do_not_know_the_word():
+    """Who does not know folders is told of a file, in every form."""
+    assert rendered(form=Payload.MULTI, takes_folders=False)["resourceType"] == "file"
+    assert rendered(form=Payload.NAMED)["resourceType"] == "folder"
 
 
 NAME = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/"), min_size=1, max_size=20)

@@ -1,0 +1,95 @@
+"""A share is told to a peer in the form that it reads: its own dialect first, once the other (`dialects.md` 14.2).
+
+No form is read by all deployed peers, and a document may not tell which kind a peer is. So a form that is refused as
+such is followed by one try with the next, and what was taken is remembered for that peer, until its document changes.
+What is required of the recipient's provider is never left out to please a reader (SHARE-6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.errors import GatewayError, Kind
+from gateway.log import get_logger
+from gateway.model.address import Host
+from gateway.model.dialect import Dialect, Payload
+from gateway.model.peer import Peer
+from gateway.model.share import SentShare
+from gateway.ocm import share as share_text
+from gateway.ocm.dialects.recognise import recognise
+from gateway.peers.client import Answer, PeerClient
+from gateway.peers.records import PeerRecords
+from gateway.peers.resolver import PeerResolver
+
+log = get_logger(__name__)
+
+# How servers refuse a form that they do not read; for another reason than the form the next one fares no better.
+_FORM_REFUSED = frozenset({400, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a share was told.
+
+    Attributes:
+        resource_type: the resource type in it, which later messages have to repeat.
+    """
+
+    answer: Answer
+    resource_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ladder:
+    """Tells shares."""
+
+    resolver: PeerResolver
+    client: PeerClient
+    records: PeerRecords
+    authority: Host
+    public_url: str
+    prefix: str
+
+    async def tell(self, share: SentShare, *, interactive: bool) -> Told:
+        """Tell a share to its recipient's server and return the last answer.
+
+        Args:
+            interactive: a user waits: try also a peer that is being left in peace.
+
+        Raises:
+            GatewayError: as `PeerClient.post_json`; `CONFLICT` if no form that the peer reads can say what the share
+                requires.
+        """
+        peer = await self.resolver.discover(share.recipient.host, interactive=interactive)
+        dialect = recognise(peer.discovery)
+        forms = dialect.forms(share.requirements, peer.payload)
+        if not forms:
+            raise GatewayError(Kind.CONFLICT, f"{peer.host} cannot be told what this share requires.")
+        told = await self._tell(share, peer, dialect, forms[0], interactive=interactive)
+        for form in forms[1:]:
+            if told.answer.status not in _FORM_REFUSED:
+                break
+            log.info("form refused, trying another", peer=peer.host, status=told.answer.status, form=form.value)
+            other = await self._tell(share, peer, dialect, form, interactive=interactive)
+            if other.answer.is_success:
+                await self._remember(peer, form)
+            # A refusal of both: the likelier form's reason is the better one.
+            told = other if other.answer.status not in _FORM_REFUSED else told
+        return told
+
+    async def _remember(self, peer: Peer, form: Payload) -> None:
+        await self.records.change(peer.host, lambda record: replace(record, payload=form))
+
+    async def _tell(self, share: SentShare, peer: Peer, dialect: Dialect, form: Payload, *, interactive: bool) -> Told:
+        takes_folders = dialect.takes_folders
+        document = share_text.render(
+            share,
+            authority=self.authority,
+            public_url=self.public_url,
+            prefix=self.prefix,
+            peer=peer.discovery,
+            form=form,
+            takes_folders=takes_folders,
+        )
+        answer = await self.client.post_json(peer.host, "shares", document, interactive=interactive)
+        return Told(answer, share_text.announced_type(share, form, takes_folders=takes_folders))
