@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from gateway.app.inspect import PeerReport, discover_peer, probe_storage
+from gateway.app.migrate import rebind_shares
 from gateway.app.run import Gateway, running, serve_until_stopped
 from gateway.app.state import mark_store
 
-__all__ = ["Gateway", "PeerReport", "discover_peer", "mark_store", "probe_storage", "running", "serve_until_stopped"]
+__all__ = [
+    "Gateway",
+    "PeerReport",
+    "discover_peer",
+    "mark_store",
+    "probe_storage",
+    "rebind_shares",
+    "running",
+    "serve_until_stopped",
+]

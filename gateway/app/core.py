@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from gateway.app import state
 from gateway.config import Config
 from gateway.crypto.keybox import KeyBox
 from gateway.flows.grant_watch import GrantWatch
@@ -29,3 +30,21 @@ class Core:
     watch: GrantWatch
     metrics: Metrics
     now: Callable[[], float]
+
+
+async def open_core(config: Config, stack: AsyncExitStack, now: Callable[[], float]) -> Core:
+    """Return the ground, open until `stack` closes.
+
+    Raises:
+        GatewayError: `CONFIGURATION` if there are no keys, or the store cannot be used.
+    """
+    keys, store = await state.open_state(config, stack, now)
+    return Core(
+        config=config,
+        stack=stack,
+        keys=keys,
+        store=store,
+        watch=GrantWatch(store.feed, now),
+        metrics=Metrics(),
+        now=now,
+    )

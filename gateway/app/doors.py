@@ -26,6 +26,7 @@ from gateway.identity.throttle import network_of
 from gateway.ocm.discovery import DiscoveryOffer
 from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
+from gateway.web.account import AccountDoors
 from gateway.web.api import ApiDoors
 from gateway.web.apitransfers import TransferApi
 from gateway.web.dav import DavDoor
@@ -34,6 +35,7 @@ from gateway.web.granted import GrantedDoor
 from gateway.web.middleware import believe_proxies, stamp, watch
 from gateway.web.mountgate import MountGate
 from gateway.web.ocm import OcmDoors
+from gateway.web.pages import Pages
 from gateway.web.passthrough import Elsewhere, Passthrough
 from gateway.web.peergate import PeerGate
 from gateway.web.token import TokenDoor
@@ -62,9 +64,12 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     )
     app.on_response_prepare.append(stamp)
     ui.set_up(app)
+    accounts = _accounts(core, flows, near, api)
+    accounts.set_up(app)
     gate = MountGate(users=api.gate, identity=people, strips_domain=config.mount.strip_domain)
     mounting = mounting_doors(core, flows, gate)
-    mount(app, (*_protocol(core, flows, far), *mounting.doors(), *api.doors(), *own.doors(), *ui.doors()))
+    users = (*mounting.doors(), *api.doors(), *own.doors(), *ui.doors(), *accounts.doors())
+    mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = Elsewhere(
         behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
     )
@@ -151,6 +156,17 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
         prefix=config.prefix,
         max_bytes=config.limits.json_bytes,
         json_depth=config.limits.json_depth,
+    )
+
+
+def _accounts(core: Core, flows: Flows, near: Near, api: ApiDoors) -> AccountDoors:
+    limits = core.config.limits
+    return AccountDoors(
+        pages=Pages(gate=api.gate, prefix=api.prefix),
+        flow=flows.store_account,
+        is_offered=any(near.takes_accounts(name) for name in near.storages),
+        max_bytes=limits.json_bytes,
+        json_depth=limits.json_depth,
     )
 
 

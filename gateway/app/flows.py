@@ -24,10 +24,12 @@ from gateway.flows.ports import Users
 from gateway.flows.receive_share import ReceiveShare
 from gateway.flows.received_shelf import ReceivedShelf
 from gateway.flows.send_share import SendShare
+from gateway.flows.store_account import StoreAccount
 from gateway.flows.use_remote import UseRemote
+from gateway.identity.base import Identity
 from gateway.jobs.tasks import Tasks
 from gateway.store.queue import SaqQueue
-from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES
+from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, STORED_ACCOUNTS
 from gateway.web.granted import Narrowed
 
 
@@ -45,10 +47,11 @@ class Flows:
     use_remote: UseRemote
     transferring: Transferring
     received_shelf: ReceivedShelf
+    store_account: StoreAccount
     tasks: Tasks
 
 
-def build(core: Core, far: Far, near: Near, people: Users, queue: SaqQueue) -> Flows:
+def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -> Flows:
     """Return the flows."""
     deliver_sent, deliver_received = _deliveries(core, far, queue)
     sent, received = core.store.table(SENT_SHARES), core.store.table(RECEIVED_SHARES)
@@ -81,6 +84,9 @@ def build(core: Core, far: Far, near: Near, people: Users, queue: SaqQueue) -> F
         use_remote=use_remote,
         transferring=transfers.build(core, near, answer_share, use_remote, queue),
         received_shelf=ReceivedShelf(shares=received, use_remote=use_remote, now=core.now),
+        store_account=StoreAccount(
+            accounts=core.store.table(STORED_ACCOUNTS), places=near, attempt=people.throttle.attempt, now=core.now
+        ),
         tasks=Tasks(
             sent=sent,
             received=received,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shlex
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,15 +14,19 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 
 from gateway import __version__
+from gateway.backends.accounts import Accounts
 from gateway.backends.base import Backend
+from gateway.backends.bearer import from_command, from_environment, from_file
 from gateway.backends.local import LocalBackend
 from gateway.backends.storages import Authorize, LocalStorage, WebdavStorage, basic
 from gateway.backends.webdav import WebdavBackend, WebdavTraits
 from gateway.backends.webdav_http import Patience, Redirects
-from gateway.config import Config, Storage
+from gateway.config import Config, Storage, View
+from gateway.model.account import Account, StoredAccount, account_key
 from gateway.model.resource import ResourcePath
 from gateway.model.secret import Secret
 from gateway.peers.guard import tls_context
+from gateway.store.base import Table
 
 CONNECTIONS_MAX = 512
 SCRATCH_PREFIX = ".ocm-probe-"
@@ -27,12 +34,18 @@ SCRATCH_PREFIX = ".ocm-probe-"
 Opened = LocalStorage | WebdavStorage
 
 
-async def open_storages(config: Config, stack: AsyncExitStack) -> Mapping[str, Opened]:
-    """Return every configured storage by its name."""
-    return {name: await _open(name, storage, stack) for name, storage in config.all_storages.items()}
+async def open_storages(
+    config: Config, stack: AsyncExitStack, stored: Table[StoredAccount] | None = None
+) -> Mapping[str, Opened]:
+    """Return every configured storage by its name.
+
+    Args:
+        stored: the accounts that users stored; without the store there are none.
+    """
+    return {name: await _open(name, storage, stack, stored) for name, storage in config.all_storages.items()}
 
 
-async def _open(name: str, storage: Storage, stack: AsyncExitStack) -> Opened:
+async def _open(name: str, storage: Storage, stack: AsyncExitStack, stored: Table[StoredAccount] | None) -> Opened:
     if storage.is_local:
         return LocalStorage(root=unquote(urlsplit(storage.url).path), folder=_folder)
     session = await stack.enter_async_context(_session(storage))
@@ -45,11 +58,35 @@ async def _open(name: str, storage: Storage, stack: AsyncExitStack) -> Opened:
         return WebdavBackend(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())
 
     return WebdavStorage(
-        name=name,
         url=storage.url.removeprefix("webdav+"),
         client=client,
-        service=basic(_service_account(storage.credentials)),
+        accounts=_accounts(name, storage, stored),
+        service=_service(storage),
     )
+
+
+def _accounts(name: str, storage: Storage, stored: Table[StoredAccount] | None) -> Accounts:
+    async def stored_by(user: str) -> Account | None:
+        record = await stored.get(account_key(name, user)) if stored is not None else None
+        return record.account if record is not None else None
+
+    return Accounts(
+        storage=name,
+        has_service=storage.has_service,
+        may_lend_service=storage.local_view is not View.USER,
+        stored=stored_by if storage.stored_accounts else None,
+    )
+
+
+def _service(storage: Storage) -> Authorize:
+    bearer = storage.bearer
+    if bearer.token_file is not None:
+        return from_file(bearer.token_file, time.time).authorize
+    if bearer.command:
+        return from_command(shlex.split(bearer.command), time.time).authorize
+    if bearer.env:
+        return from_environment(os.environ, time.time).authorize
+    return basic(_service_account(storage.credentials))
 
 
 def scratch() -> ResourcePath:

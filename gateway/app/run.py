@@ -23,15 +23,14 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from gateway import __version__
-from gateway.app import background, doors, flows, identity, peers, state, storage
-from gateway.app.core import Core
+from gateway.app import background, doors, flows, identity, peers, storage
+from gateway.app.core import Core, open_core
 from gateway.app.transfers import Transferring
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.jobs.tasks import Tasks
 from gateway.log import get_logger
-from gateway.metrics import Metrics
 from gateway.web.ops import OpsDoors, Readiness
 
 log = get_logger(__name__)
@@ -71,7 +70,7 @@ async def running(
         GatewayError: `CONFIGURATION` if it cannot start as configured.
     """
     async with AsyncExitStack() as stack:
-        core = await _core(config, stack, now)
+        core = await open_core(config, stack, now)
         near = await storage.build(core)
         far = await peers.build(core, resolver)
         people = identity.build(core, near.storages)
@@ -120,19 +119,6 @@ async def serve_until_stopped(config: Config) -> None:
         gateway.readiness.is_ready = False
         log.info("stopping; running transfers may finish", seconds=config.http.drain_seconds)
     log.info("stopped")
-
-
-async def _core(config: Config, stack: AsyncExitStack, now: Callable[[], float]) -> Core:
-    keys, store = await state.open_state(config, stack, now)
-    return Core(
-        config=config,
-        stack=stack,
-        keys=keys,
-        store=store,
-        watch=GrantWatch(store.feed, now),
-        metrics=Metrics(),
-        now=now,
-    )
 
 
 def _ops(core: Core, readiness: Readiness) -> web.Application:

@@ -20,6 +20,7 @@ from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
 from gateway.backends.scoped import Scope, Scoped
 from gateway.backends.sharelocks import ShareLocks
+from gateway.backends.storages import LocalStorage, WebdavStorage
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Relaying
 from gateway.errors import GatewayError, Kind, unavailable
@@ -27,6 +28,7 @@ from gateway.flows.lock_claims import LockClaims
 from gateway.flows.missing_root import MissingRoot
 from gateway.flows.write_marks import WriteMarks
 from gateway.log import get_logger
+from gateway.model.account import Account
 from gateway.model.address import Host
 from gateway.model.grant import Grant
 from gateway.model.lock import LockTable
@@ -34,7 +36,7 @@ from gateway.model.placement import Rule, storage_of
 from gateway.model.resource import Entry, ResourcePath
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
-from gateway.store.tables import LOCK_CLAIMS, SENT_SHARES, WRITE_MARKS
+from gateway.store.tables import LOCK_CLAIMS, SENT_SHARES, STORED_ACCOUNTS, WRITE_MARKS
 from gateway.web.davpath import DavRoot
 from gateway.web.davshare import DavShare
 from gateway.web.granted import Narrowed
@@ -80,9 +82,23 @@ class Near:
         Raises:
             GatewayError: `UNAVAILABLE` if the storage is not configured (any more).
         """
-        if storage not in self.storages:
-            raise unavailable("The storage of this share is not there now.", log=f"no storage {storage} is configured")
-        return self.storages[storage].as_service(owner)
+        return self._storage(storage).as_service(owner)
+
+    def takes_accounts(self, storage: str) -> bool:
+        """Tell whether users may store accounts for this storage."""
+        opened = self.storages.get(storage)
+        return isinstance(opened, WebdavStorage) and opened.accounts.stored is not None
+
+    def as_account(self, owner: str, storage: str, account: Account) -> Backend:
+        """Return the owner's part of a storage as this account sees it.
+
+        Raises:
+            GatewayError: `INVALID` if the storage takes no such kind of secret, `UNAVAILABLE` as `as_service`.
+        """
+        opened = self._storage(storage)
+        if isinstance(opened, LocalStorage):
+            raise GatewayError(Kind.INVALID, "A local folder has no accounts.")
+        return opened.as_account(owner, account)
 
     async def narrow(self, grant: Grant, still_stands: StillStands) -> Narrowed:
         """Return the storage narrowed to a grant."""
@@ -105,6 +121,11 @@ class Near:
         if isinstance(backend, WebdavBackend) and await self.abilities[grant.storage].may_relay(backend):
             return Narrowed(share=share, relay=ScopedRelay(backend, grant, self._ports(grant, still_stands)))
         return Narrowed(share=share)
+
+    def _storage(self, name: str) -> Opened:
+        if name not in self.storages:
+            raise unavailable("The storage of this share is not there now.", log=f"no storage {name} is configured")
+        return self.storages[name]
 
     async def release_locks(self, share: SentShare) -> None:
         """Give up the locks of a share that has ended."""
@@ -186,7 +207,7 @@ async def build(core: Core) -> Near:
     config, store = core.config, core.store
     options = config.all_storages
     return Near(
-        storages=await open_storages(config, core.stack),
+        storages=await open_storages(config, core.stack, store.table(STORED_ACCOUNTS)),
         placement=config.placement,
         abilities={name: ProvenAbilities(name, storage.relay) for name, storage in options.items()},
         locks=store.locks,

@@ -1,7 +1,6 @@
 """A configured storage as somebody sees it (DESIGN 6, "As whom?").
 
-A storage URL may hold `{user}`, which stands for the user's own folder. Where the log-in was tried against a WebDAV
-storage, a user browses with her own name and pass word; the service account serves only grants.
+A storage URL may hold `{user}`, which stands for the user's own folder. Whose account is used, `accounts` decides.
 """
 
 from __future__ import annotations
@@ -9,11 +8,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from gateway.backends.accounts import Accounts
 from gateway.backends.base import Backend
 from gateway.errors import GatewayError, Kind
+from gateway.model.account import Account
 from gateway.model.address import LOCAL_IDENTIFIER
 from gateway.model.secret import Secret
 from gateway.model.user import LocalUser
@@ -44,25 +46,42 @@ class WebdavStorage:
     """A WebDAV server; `url` may hold `{user}`.
 
     Attributes:
-        name: its name among the storages; pass words that were proven at another one never go there.
         client: makes the storage client for a URL from a callable that returns its credentials.
+        accounts: whose account is used for whom.
         service: gives the service account's credentials, if the storage has a log-in.
     """
 
-    name: str
     url: str
     client: Callable[[str, Authorize], Backend]
+    accounts: Accounts
     service: Authorize
 
     def as_user(self, user: LocalUser) -> Backend:
-        """Return the storage with the user's own credentials, or the service account's where she has none here."""
-        is_hers = user.password is not None and user.proven_at == self.name
-        own = basic((user.login, user.password)) if is_hers and user.password else self.service
-        return self.client(_filled(self.url, user.identifier), own)
+        """Return the storage as the user sees it, with her own credentials where she has any."""
+        return self._opened(user.identifier, partial(self.accounts.of_user, user))
 
     def as_service(self, owner: str) -> Backend:
-        """Return the owner's part of the storage with the service account's credentials."""
-        return self.client(_filled(self.url, owner), self.service)
+        """Return the owner's part of the storage, for grants on it."""
+        return self._opened(owner, partial(self.accounts.of_owner, owner))
+
+    def as_account(self, owner: str, account: Account) -> Backend:
+        """Return the owner's part of the storage as an account that is being tried.
+
+        Raises:
+            GatewayError: `INVALID` for a private key: only SFTP has those.
+        """
+        if account.password is None:
+            raise GatewayError(Kind.INVALID, "Your storage takes a password, not a key.")
+        return self.client(_filled(self.url, owner), basic((account.login, account.password or Secret(""))))
+
+    def _opened(self, owner: str, account_of: Callable[[], Awaitable[Account | None]]) -> Backend:
+        async def authorize() -> Mapping[str, str]:
+            account = await account_of()
+            if account is None:
+                return await self.service()
+            return await basic((account.login, account.password or Secret("")))()
+
+        return self.client(_filled(self.url, owner), authorize)
 
 
 def basic(credentials: tuple[str, Secret] | None) -> Authorize:

@@ -1,4 +1,4 @@
-"""The command `ocm-gateway`: for operators (serve, keys, check-config, discover, storage) and users (share, received).
+"""The command `ocm-gateway`: for operators (serve, keys, storage, discover …) and users (share, received, account).
 
 A command is a thin reader: what operators do goes through the same composition as the server, what users do goes
 through the REST interface of a running gateway. Exit codes follow `exits.EXIT`, so that scripts can tell what happened.
@@ -11,6 +11,7 @@ import sys
 import click
 
 from gateway import __version__
+from gateway.cli.account import COMMANDS as FOR_ACCOUNTS
 from gateway.cli.demo import demo
 from gateway.cli.exits import INTERRUPTED, exit_code
 from gateway.cli.operate import COMMANDS as FOR_OPERATORS
@@ -24,7 +25,7 @@ def cli() -> None:
     """Open Cloud Mesh federation for storage that already exists."""
 
 
-for command in (*FOR_OPERATORS, *FOR_USERS, demo):
+for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_ACCOUNTS, demo):
     cli.add_command(command)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from gateway import log as logging
-from gateway.app import discover_peer, mark_store, serve_until_stopped
+from gateway.app import discover_peer, mark_store, rebind_shares, serve_until_stopped
 from gateway.app import probe_storage as probed
 from gateway.config import Config, load
 from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
@@ -157,6 +157,32 @@ def probe(name: str | None, config_path: Path | None, user: str) -> None:
         raise GatewayError(Kind.INVALID, f"Say which storage: {', '.join(config.all_storages)}.")
     for ability, has in asyncio.run(probed(config, name or next(iter(config.all_storages)), user)).items():
         click.echo(f"{'yes' if has else 'no ':<4} {ability}")
+
+
+@storage.command("rebind")
+@click.argument("old")
+@click.argument("new")
+@config_option
+@click.option("--user", required=True, help="Whose shares; their files have to be in the new storage already.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say which shares could move.")
+@click.option("--leave-missing", is_flag=True, help="Move the others, if some are not in the new storage.")
+def rebind(config_path: Path | None, *, old: str, new: str, user: str, dry_run: bool, leave_missing: bool) -> None:
+    """Let what USER has shared from the storage OLD be served from the storage NEW.
+
+    Copy the files first. Every shared file or folder is looked up in NEW before anything is changed; peers keep their
+    shares. It may be run again at any time. With the embedded store the gateway has to be stopped meanwhile.
+    """
+    config = loaded(config_path)
+    # What happens is printed here; only what is odd is logged beside it.
+    logging.configure("warning", config.log.format)
+    moving = rebind_shares(config, user, old=old, new=new, is_dry=dry_run, leave_missing=leave_missing)
+    found = asyncio.run(moving)
+    for share in found.movable:
+        click.echo(f"{'could move' if dry_run else 'moved':<10} {share.root} → {share.recipient}")
+    for share in found.missing:
+        click.echo(f"{'missing':<10} {share.root} → {share.recipient}")
+    if not found.movable and not found.missing:
+        click.echo(f"{user} shares nothing from {old}.")
 
 
 @click.command()

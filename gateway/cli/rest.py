@@ -64,6 +64,10 @@ class RestClient:
         """Send JSON and return the JSON answered."""
         return _json(self.call("POST", path, json.dumps(document or {}).encode(), "application/json") or b"null")
 
+    def put(self, path: str, document: Mapping[str, object]) -> Any:
+        """Store JSON and return the JSON answered."""
+        return _json(self.call("PUT", path, json.dumps(document).encode(), "application/json"))
+
     def shares(self, path: str) -> list[Any]:
         """Return all the shares of a list, however many pages it has."""
         found: list[Any] = []

@@ -26,6 +26,7 @@ def check_storages(config: Config) -> Iterator[Fault]:
     for name, storage in config.all_storages.items():
         path = "storage" if config.storage is not None else f"storages.{name}"
         yield from _view(path, storage, config.identity.providers)
+        yield from _accounts(path, storage)
     yield from _same_place(config.storages)
     yield from _placement(config)
 
@@ -43,12 +44,23 @@ def _view(path: str, storage: Storage, providers: tuple[Provider, ...]) -> Itera
         yield Fault(
             f"{path}.view", f"put {{user}} into {path}.url, or say view service if all users may see this folder"
         )
-    elif storage.local_view is View.USER and Provider.FILE in providers:
+    elif storage.local_view is View.USER and Provider.FILE in providers and not storage.stored_accounts:
         yield Fault(
             f"{path}.view",
-            f"the storage does not know users of the provider file: put {{user}} into {path}.url, "
-            "or say view service if all of them may see everything",
+            f"the storage does not know users of the provider file: put {{user}} into {path}.url, let users store "
+            f"their accounts there ({path}.stored_accounts), or say view service if all may see everything",
         )
+
+
+def _accounts(path: str, storage: Storage) -> Iterator[Fault]:
+    if storage.bearer.sources > 1:
+        yield Fault(f"{path}.bearer", "name one source of the token: token_file, command or env")
+    if storage.bearer.sources and storage.credentials is not None:
+        yield Fault(f"{path}.credentials", f"{path}.bearer is the service account already")
+    if storage.is_local and (storage.credentials is not None or storage.bearer.sources):
+        yield Fault(f"{path}.credentials", "a local folder has no log-in: the gateway's own rights count there")
+    if storage.is_local and storage.stored_accounts:
+        yield Fault(f"{path}.stored_accounts", "a local folder has no accounts")
 
 
 def _same_place(storages: dict[str, Storage]) -> Iterator[Fault]:

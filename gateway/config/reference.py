@@ -45,16 +45,18 @@ Three options are enough: `public_url`, `storage.url` and `storage.credentials`.
 def reference_yaml() -> str:
     """Return the commented file with every option."""
     lines = [_YAML_HEAD]
-    open_section = ""
+    begun = {""}
+    is_inside = False
     for option in options().values():
         section, _, _ = option.path.rpartition(".")
         indent = "  " * option.path.count(".")
-        if section not in ("", open_section):
+        if section not in begun:
+            begun.add(section)
             name = section.rpartition(".")[2]
             lines += [*([] if indent[2:] else [""]), f"{indent[2:]}# {sections()[section]}", f"{indent[2:]}{name}:"]
-        elif section == "" != open_section:
+        elif is_inside and not section:
             lines.append("")
-        open_section = section
+        is_inside = bool(section)
         lines += _yaml_lines(option, indent)
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 

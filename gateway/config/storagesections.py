@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.config.values import USER_SLOT, Credentials, FilePath, Hosts, Seconds, StorageUrl
+from gateway.config.values import USER_SLOT, CommandLine, Credentials, FilePath, Hosts, Seconds, StorageUrl
 
 
 class Relaying(StrEnum):
@@ -34,6 +34,31 @@ class Section(BaseModel):
     )
 
 
+class BearerToken(Section):
+    """A token instead of a service account with a pass word; exactly one of these sources."""
+
+    token_file: FilePath | None = Field(
+        None,
+        description="File with the token, read again whenever it changes.",
+        examples=["/run/secrets/storage-token"],
+    )
+    command: CommandLine | None = Field(
+        None,
+        description="Command that prints the token; it is run without a shell, again before the token ends.",
+        examples=["oidc-token gateway"],
+    )
+    env: bool = Field(
+        default=False,
+        description="Whether to look where WLCG tools do: BEARER_TOKEN, BEARER_TOKEN_FILE, "
+        "$XDG_RUNTIME_DIR/bt_u<uid>, /tmp/bt_u<uid>.",
+    )
+
+    @property
+    def sources(self) -> int:
+        """How many sources are configured."""
+        return sum((self.token_file is not None, bool(self.command), self.env))
+
+
 class Storage(Section):
     """The storage that exists already and is shared from."""
 
@@ -43,6 +68,12 @@ class Storage(Section):
     )
     credentials: Credentials | None = Field(
         None, description="Service account that serves what was shared: `user:password`.", examples=["gateway:secret"]
+    )
+    bearer: BearerToken = BearerToken()
+    stored_accounts: bool = Field(
+        default=False,
+        description="Whether users may store an account that they have at the storage, for those whose log-in here "
+        "does not open it. Without a service account the owner's stored one serves what she shares.",
     )
     view: View = Field(
         View.AUTO,
@@ -76,6 +107,11 @@ class Storage(Section):
     def has_user_slot(self) -> bool:
         """Whether each user has a root of their own."""
         return USER_SLOT in self.url
+
+    @property
+    def has_service(self) -> bool:
+        """Whether grants are served by one account for all; users' own stored ones stand in where there is none."""
+        return self.credentials is not None or self.bearer.sources > 0 or not self.stored_accounts
 
     @property
     def local_view(self) -> View:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -199,6 +200,16 @@ def _credentials(value: Secret) -> Secret:
     return value
 
 
+def _command(value: str) -> str:
+    try:
+        is_usable = bool(shlex.split(value))
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        _refuse("write a program and its arguments, with quotes in pairs")
+    return value
+
+
 def _refuse(advice: str) -> NoReturn:
     raise ValueError(advice)
 
@@ -229,6 +240,7 @@ Networks = Annotated[
     Unit("list of networks, such as 10.0.0.0/8"),
 ]
 Credentials = Annotated[HiddenText, AfterValidator(_credentials)]
+CommandLine = Annotated[str, AfterValidator(_command), Unit("program and arguments")]
 StorageUrl = Annotated[str, AfterValidator(_storage_url), Unit("webdav+http(s)://… or file:///…")]
 StoreUrl = Annotated[str, AfterValidator(_store_url), Unit("embedded, redis://…, rediss://…, unix://…")]
 UrlPrefix = Annotated[str, AfterValidator(_prefix), Unit("path")]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.backends.accounts import NO_ACCOUNT
 from gateway.errors import GatewayError, Kind
 from gateway.flows.deliver import DeliverSent
 from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
@@ -130,6 +131,12 @@ class SendShare:
         try:
             await self.storages.as_service(user.identifier, storage).stat(path)
         except GatewayError as error:
+            if error.code == NO_ACCOUNT:
+                raise GatewayError(
+                    Kind.FORBIDDEN,
+                    "Peers would reach your files with your own account: store it first, under “My storage”.",
+                    code=NO_ACCOUNT,
+                ) from error
             if error.kind in (Kind.NOT_FOUND, Kind.FORBIDDEN):
                 raise GatewayError(
                     Kind.FORBIDDEN,

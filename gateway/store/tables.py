@@ -6,6 +6,7 @@ version (see `codec`).
 
 from __future__ import annotations
 
+from gateway.model.account import StoredAccount
 from gateway.model.lock import LockClaim
 from gateway.model.mark import WriteMark
 from gateway.model.peer import Peer
@@ -123,6 +124,15 @@ KNOWN_USERS = TableSpec(
     lookups={},
     # Users are matched exactly first and then by a unique match in any case (DESIGN 7).
     indexes={"folded": lambda user: ((user.identifier.casefold(), 0.0),)},
+)
+
+STORED_ACCOUNTS = TableSpec(
+    name="stored_accounts",
+    record=StoredAccount,
+    version=1,
+    key=lambda stored: stored.key,
+    lookups={},
+    indexes={},
 )
 
 LOCK_CLAIMS = TableSpec(

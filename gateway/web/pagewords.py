@@ -31,6 +31,8 @@ NOTICES: Mapping[str, tuple[bool, str]] = {
     "revoked": (True, "Revoked. Nobody can open this share any more."),
     "accepted": (True, "Accepted. You can open it now."),
     "declined": (True, "Declined. The sender will be told."),
+    "account-stored": (True, "It works, and is stored. The gateway opens your files with it from now on."),
+    "account-withdrawn": (True, "Withdrawn. The gateway has forgotten this account."),
     "left": (True, "Given back. The sender will be told."),
 }
 

@@ -3,6 +3,7 @@
 import aiohttp
 import pytest
 
+from gateway.backends.accounts import Accounts
 from gateway.backends.local import LocalBackend
 from gateway.backends.storages import LocalStorage, WebdavStorage, basic
 from gateway.backends.webdav import WebdavBackend
@@ -27,7 +28,7 @@ async def storage(server):
         yield WebdavStorage(
             url=f"{server.url}{{user}}",
             client=lambda url, authorize: WebdavBackend(session, url, authorize),
-            name="default",
+            accounts=Accounts(storage="default"),
             service=basic(("service", Secret(server.users["service"]))),
         )
 
@@ -63,7 +64,7 @@ async def test_a_storage_that_is_away_is_no_refusal():
         storage = WebdavStorage(
             url="http://127.0.0.1:1/{user}",
             client=lambda url, authorize: WebdavBackend(session, url, authorize),
-            name="default",
+            accounts=Accounts(storage="default"),
             service=basic(None),
         )
         with pytest.raises(GatewayError) as caught:

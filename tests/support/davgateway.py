@@ -177,6 +177,8 @@ def _listener() -> socket.socket:
 
 def _storage_options(folder: Path, storage: Mapping[str, object]) -> dict[str, object]:
     options = {f"storage.{name}": value for name, value in storage.items()}
+    if "storages" in storage:
+        options = dict(storage)
     return options if "credentials" in storage else options | {"identity.users_file": str(folder / "users.yaml")}
 
 

@@ -107,13 +107,13 @@ async def side(
     folder: Path,
     name: str,
     user: str,
-    storage: dict[str, Any],
+    storage: dict[str, Any] | None,
     *,
     clock: Callable[[], float] | None = None,
     port: int = 0,
     **parts: Any,
 ) -> AsyncIterator[Side]:
-    """Run one gateway before `storage`; `parts` are further sections of its configuration."""
+    """Run one gateway before `storage`, or before the `storages` among `parts`, the rest of its configuration."""
     listener = socket.create_server(("127.0.0.1", port))
     config = configured(folder, name, user, listener.getsockname()[1], storage, **parts)
     async with aiohttp.ClientSession() as session:
@@ -122,7 +122,7 @@ async def side(
             yield this
 
 
-def configured(folder: Path, name: str, user: str, port: int, storage: dict[str, Any], **parts: Any) -> Config:
+def configured(folder: Path, name: str, user: str, port: int, storage: dict[str, Any] | None, **parts: Any) -> Config:
     """Write a configuration file below `folder` and return what it says."""
     users = folder / f"{name}-users.yaml"
     users.write_text(yaml.safe_dump({"users": {user: {"password": PASSWORD_HASH, "display_name": user.title()}}}))
@@ -137,7 +137,7 @@ def configured(folder: Path, name: str, user: str, port: int, storage: dict[str,
         "jobs": {"sweep_seconds": "100ms", "first_retry_seconds": "60s"},
     }
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(document | parts))
+    path.write_text(yaml.safe_dump({name: part for name, part in (document | parts).items() if part is not None}))
     return load(path, {})
 
 
