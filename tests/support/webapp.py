@@ -25,6 +25,7 @@ from gateway.errors import unavailable
 from gateway.flows.answer_share import AnswerShare
 from gateway.flows.deliver import DeliverReceived, DeliverSent
 from gateway.flows.end_share import EndShare
+from gateway.flows.ladder import Ladder
 from gateway.flows.outbox import Outbox, RetryRule
 from gateway.flows.send_share import SendShare
 from gateway.flows.use_remote import UseRemote
@@ -92,6 +93,9 @@ class StandInPeer:
         if self.is_away:
             raise unavailable(f"{host} does not answer.")
         return Answer(host=host, status=self.status, document=self.document)
+
+    async def change(self, _host, _change):
+        """Keep nothing of what is learnt about the peer."""
 
 
 class SilentQueue:
@@ -195,9 +199,8 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
     def outbox(table, task):
         return Outbox(shares=table, task=task, queue=queue, retry=RetryRule(), now=clock, chance=lambda: 0.5)
 
-    tell_sent = DeliverSent(
-        outbox=outbox(sent, "sent"), resolver=peer, client=peer, authority=authority, public_url=url, prefix=prefix
-    )
+    ladder = Ladder(resolver=peer, client=peer, records=peer, authority=authority, public_url=url, prefix=prefix)
+    tell_sent = DeliverSent(outbox=outbox(sent, "sent"), ladder=ladder, client=peer)
     tell_received = DeliverReceived(outbox=outbox(received, "received"), client=peer, authority=authority)
 
     async def nothing(_what):
