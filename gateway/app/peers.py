@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -12,7 +12,8 @@ from aiohttp.abc import AbstractResolver
 
 from gateway.app.core import Core
 from gateway.backends.base import Backend
-from gateway.backends.webdav import WebdavBackend
+from gateway.backends.webdav import WebdavBackend, WebdavTraits
+from gateway.backends.webdav_http import Authorize, Renew
 from gateway.config import Config
 from gateway.model.address import Host, host_of_url
 from gateway.model.policy import Deny, PeerRules, may_accept_unsigned, may_contact
@@ -49,7 +50,7 @@ class Far:
     client: PeerClient
     must_sign: Callable[[Host], Awaitable[bool]]
     check_url: Callable[[str], None]
-    backend: Callable[[str, Callable[[], Awaitable[Mapping[str, str]]]], Backend]
+    backend: Callable[[str, Authorize, Renew], Backend]
 
 
 async def build(core: Core, resolver: AbstractResolver | None) -> Far:
@@ -88,7 +89,9 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         client=client,
         must_sign=must_sign,
         check_url=check_url,
-        backend=lambda url, authorize: WebdavBackend(transfers, url, authorize),
+        backend=lambda url, authorize, renew: WebdavBackend(
+            transfers, url, authorize, renew=renew, traits=WebdavTraits(tells_digests=True)
+        ),
     )
 
 

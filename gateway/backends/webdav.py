@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 
 import aiohttp
@@ -17,6 +17,7 @@ import aiohttp
 from gateway.backends.base import WHOLE
 from gateway.backends.davanswer import Described, read_answer
 from gateway.backends.webdav_body import body_of, ready_body
+from gateway.backends.webdav_digest import WANTED, digests_of
 from gateway.backends.webdav_entry import (
     ENTRY_REQUEST,
     QUOTA_REQUEST,
@@ -26,7 +27,7 @@ from gateway.backends.webdav_entry import (
     quota_of,
     time_request,
 )
-from gateway.backends.webdav_http import Answer, Authorize, Patience, Redirects, Upstream
+from gateway.backends.webdav_http import Answer, Authorize, Patience, Redirects, Renew, Upstream
 from gateway.backends.webdav_names import Place
 from gateway.backends.webdav_span import piece, resolve
 from gateway.backends.webdav_status import nonsense, storage_error
@@ -56,10 +57,12 @@ class WebdavTraits:
     Attributes:
         has_conditions: whether it obeys `If-Match` and `If-None-Match` on PUT.
         has_overwrite: whether it obeys `Overwrite: F`.
+        tells_digests: whether it may be asked for checksums with each file.
     """
 
     has_conditions: bool = True
     has_overwrite: bool = True
+    tells_digests: bool = False
 
 
 class WebdavBackend:
@@ -68,6 +71,7 @@ class WebdavBackend:
     Args:
         session: decides what may be dialled; it should keep no cookies.
         authorize: returns the fields that log us in, asked before each request.
+        renew: told that the storage refused them, says whether to ask for others.
         redirects: where the storage may send us; its own origin by default.
     """
 
@@ -77,12 +81,13 @@ class WebdavBackend:
         base_url: str,
         authorize: Authorize,
         *,
+        renew: Renew | None = None,
         redirects: Redirects | None = None,
         patience: Patience | None = None,
         traits: WebdavTraits | None = None,
     ) -> None:
         self.place = Place(base_url)
-        self.upstream = Upstream(session, authorize, redirects=redirects, patience=patience)
+        self.upstream = Upstream(session, authorize, renew=renew, redirects=redirects, patience=patience)
         self._traits = traits or WebdavTraits()
 
     async def stat(self, path: ResourcePath) -> Entry:
@@ -121,10 +126,12 @@ class WebdavBackend:
             yield Content(entry=entry, span=resolved, chunks=_nothing())
             return
         headers = _range_header(resolved, entry) | ({"If-Match": if_match} if if_match and is_strong(if_match) else {})
+        if self._traits.tells_digests:
+            headers |= WANTED
         async with self.upstream.exchange("GET", self.place.url(path), headers) as answer:
             if answer.status not in (200, 206):
                 raise storage_error(answer.status, answer.headers)
-            yield piece(answer, entry, resolved)
+            yield replace(piece(answer, entry, resolved), digests=digests_of(answer.headers))
 
     async def write(
         self,

@@ -23,9 +23,12 @@ from gateway.backends.webdav_status import nonsense
 from gateway.errors import GatewayError, unavailable
 
 Authorize = Callable[[], Awaitable[Mapping[str, str]]]
+# Told that our credentials were refused; says whether `Authorize` may have others now.
+Renew = Callable[[], Awaitable[bool]]
 
 HOPS_MAX = 5
 LOCATION_MAX_CHARS = 8192
+_UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Safe methods of ours that may simply be said again after a connection broke before any answer.
 _REPEATABLE = frozenset({"GET", "HEAD", "PROPFIND"})
@@ -109,10 +112,12 @@ class Upstream:
         session: aiohttp.ClientSession,
         authorize: Authorize,
         *,
+        renew: Renew | None = None,
         redirects: Redirects | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._session = session
+        self._renew = renew
         self._authorize = authorize
         self._redirects = redirects or Redirects()
         self._patience = patience or Patience()
@@ -141,6 +146,10 @@ class Upstream:
             credentials = await self._authorize() if self._may_know_us(url, origin) else {}
             may_expect = url.origin() == origin
             response = await self._send(method, url, {**headers, **credentials}, body, may_expect=may_expect)
+            if response.status == _UNAUTHORIZED and credentials and await self._may_try_again(body):
+                response.close()
+                credentials = await self._authorize()
+                response = await self._send(method, url, {**headers, **credentials}, body, may_expect=may_expect)
             location = response.headers.get("Location", "")
             if response.status not in _REDIRECTS or not location:
                 return response
@@ -149,6 +158,10 @@ class Upstream:
                 raise nonsense("redirect after the body was sent")
             url = self._next(url, location, origin)
         raise nonsense("too many redirects")
+
+    async def _may_try_again(self, body: Body | None) -> bool:
+        can_repeat = body is None or body.can_restart
+        return can_repeat and self._renew is not None and await self._renew()
 
     def _may_know_us(self, url: URL, origin: URL) -> bool:
         return url.origin() == origin or host_and_port(url) in self._redirects.credential_hosts

@@ -121,7 +121,7 @@ class Transfers:
                 return transfer
             is_running = transfer.state is TransferState.RUNNING
             over = transfer.step(TransferState.CANCELLED, due=now + (CLEAR_UP_SECONDS if is_running else 0.0))
-            return replace(over, ended_at=now, rate=0.0)
+            return replace(over, rate=0.0)
 
         transfer = await self.transfers.update(transfer_id, change)
         if transfer.due is not None:

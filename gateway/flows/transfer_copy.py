@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from gateway.backends.base import Backend, SetTime
+from gateway.backends.base import Backend, OpenAt, SetTime
 from gateway.errors import GatewayError, Kind
 from gateway.flows.transfer_digest import Check
+from gateway.flows.transfer_pieces import Pieces, step_of
 from gateway.flows.transfer_ports import SourceChanged, TransferRules, Where, on
 from gateway.flows.transfer_prepare import Prepare, at, find, free_name
 from gateway.model.resource import Content, ResourcePath, Span
@@ -94,11 +95,32 @@ class CopyFile:
         return await self.prepare.decide(item)
 
     async def _fetch(self, item: Item, partial: ResourcePath, spot: Spot) -> None:
+        if item.size is not None and item.size >= self.rules.large_bytes and isinstance(self.target, OpenAt):
+            await self._fetch_pieces(item, partial, spot)
+            return
         async with self.opened(item, WHOLE) as content:
             check = Check(content.digests)
             chunks = _checked(content, check, spot)
             with on(Where.OWN):
                 await self.target.write(partial, chunks, size=item.size)
+
+    async def _fetch_pieces(self, item: Item, partial: ResourcePath, spot: Spot) -> None:
+        if await find(self.target, partial) is None:
+            item = replace(item, pieces="")
+            with on(Where.OWN):
+                await self.target.write(partial, _nothing(), size=0)
+        pieces = Pieces(
+            target=self.target,
+            partial=partial,
+            item=item,
+            step=step_of(item.size or 0, self.rules.large_bytes),
+            parallel=self.rules.parallel_pieces,
+            opened=self.opened,
+            came=spot.came,
+            keep=spot.keep,
+        )
+        spot.stands(pieces.there)
+        await pieces.fetch()
 
     @asynccontextmanager
     async def opened(self, item: Item, span: Span) -> AsyncIterator[Content]:
@@ -147,6 +169,12 @@ class CopyFile:
                 await self.target.delete(partial)
                 return replace(item, state=ItemState.SKIPPED)
             item = replace(item, new_name=(await free_name(self.target, self.transfer.target / item.path)).name)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    pieces: tuple[bytes, ...] = ()
+    for piece in pieces:
+        yield piece
 
 
 async def _checked(content: Content, check: Check, spot: Spot) -> AsyncIterator[bytes]:

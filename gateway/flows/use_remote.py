@@ -32,7 +32,11 @@ RENEW_BEFORE_SECONDS = 60.0
 # After a refused exchange that was not required, the secret is used for this long before trying again, in seconds.
 FALL_BACK_SECONDS = 300.0
 
+# A token that is refused is exchanged anew, unless it was got less than this long ago (in seconds): then it is over.
+RENEW_PAUSE_SECONDS = 10.0
+
 Authorize = Callable[[], Awaitable[Mapping[str, str]]]
+Renew = Callable[[], Awaitable[bool]]
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class _Held:
     """What one share is opened with, and until when."""
 
     secret: Secret
+    since: float
     until: float
 
 
@@ -48,13 +53,14 @@ class UseRemote:
     """Opens received shares.
 
     Attributes:
-        backend: makes the storage client for a URL from a callable that returns its credentials.
+        backend: makes the storage client for a URL from a callable that returns its credentials, and one that is told
+            when they are refused and says whether to ask for others.
         check_url: raises for a URL that we do not use: without TLS, or on a host that our lists exclude (DISC-8).
     """
 
     resolver: PeerResolver
     client: PeerClient
-    backend: Callable[[str, Authorize], Backend]
+    backend: Callable[[str, Authorize, Renew], Backend]
     check_url: Callable[[str], None]
     authority: Host
     now: Clock
@@ -101,13 +107,19 @@ class UseRemote:
             raise GatewayError(Kind.UNAVAILABLE, f"{share.peer} does not answer as an OCM provider.")
         discovery = peer.discovery
 
+        used = share.webdav.secret
+
         async def authorize() -> Mapping[str, str]:
-            secret = await self._secret(share, discovery)
-            return {"Authorization": f"Bearer {secret.reveal()}"}
+            nonlocal used
+            used = await self._secret(share, discovery)
+            return {"Authorization": f"Bearer {used.reveal()}"}
+
+        async def renew() -> bool:
+            return self._refused(share.share_id, used)
 
         url = webdav_url(share.webdav, discovery, share.resource_type)
         self.check_url(url)
-        return self.backend(url, authorize)
+        return self.backend(url, authorize, renew)
 
     async def prepare(self, share: ReceivedShare) -> None:
         """Make sure that there is something to open the share with.
@@ -123,6 +135,16 @@ class UseRemote:
         """Drop the token held for a share, so that the next use exchanges anew."""
         self._held.pop(share_id, None)
 
+    def _refused(self, share_id: str, used: Secret) -> bool:
+        """Drop what the sender has refused; tell whether there may be something better now."""
+        held = self._held.get(share_id)
+        if held is None or held.secret != used:
+            return True
+        if self.now() - held.since < RENEW_PAUSE_SECONDS:
+            return False
+        self.forget(share_id)
+        return True
+
     async def _secret(self, share: ReceivedShare, discovery: Discovery) -> Secret:
         # One exchange at a time for each share; the others find its outcome.
         async with self._locks.setdefault(share.share_id, asyncio.Lock()):
@@ -136,14 +158,17 @@ class UseRemote:
         if not discovery.token_end_point:
             if is_required:
                 raise GatewayError(Kind.UNAVAILABLE, f"{share.peer} demands a token but offers none.")
-            return _Held(share.webdav.secret, self.now() + FALL_BACK_SECONDS)
+            return self._fall_back(share)
         try:
             return await self._token(share, discovery.token_end_point)
         except GatewayError as error:
             if is_required:
                 raise
             log.warning("token exchange failed, using the secret", share=share.share_id, reason=str(error))
-            return _Held(share.webdav.secret, self.now() + FALL_BACK_SECONDS)
+            return self._fall_back(share)
+
+    def _fall_back(self, share: ReceivedShare) -> _Held:
+        return _Held(share.webdav.secret, self.now(), self.now() + FALL_BACK_SECONDS)
 
     async def _token(self, share: ReceivedShare, token_end_point: str) -> _Held:
         form = {
@@ -156,4 +181,4 @@ class UseRemote:
             raise answer.error()
         token = token_text.parse_answer(answer.document)
         life = max(token.expires_in - RENEW_BEFORE_SECONDS, token.expires_in / 2)
-        return _Held(token.token, self.now() + life)
+        return _Held(token.token, self.now(), self.now() + life)

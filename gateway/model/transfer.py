@@ -101,6 +101,7 @@ class Transfer:
         problem: what keeps it waiting, or why it ended, in words for the user.
         is_planned: whether all batches are written, and `tally` says how much there is.
         rate: bytes in a second, lately.
+        ended_at: when it was over and nothing half was left of it.
         kept_until: when the record may be forgotten.
     """
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 import time
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import aiohttp
+
+from gateway.backends.local import LocalBackend
+from gateway.flows import deliver
+from gateway.model.resource import Span
 from gateway.model.share import AccessType
-from support.pair import Side
+from support.pair import Side, configured, folder_storage
 
 DEADLINE_SECONDS = 30.0
 BOTH = frozenset({AccessType.REMOTE, AccessType.DATATX})
@@ -18,7 +28,8 @@ async def offered(alice: Side, bob: Side, path: str = "/Project", **more: Any) -
     """Share a path of Alice's with Bob, let him accept it, and return his id of it; it may be transferred."""
     await alice.share(path, bob.address, **more)
     share_id = await bob.accepted()
-    await allow(bob, share_id, BOTH)
+    if bob.gateway is not None:
+        await allow(bob, share_id, BOTH)
     return share_id
 
 
@@ -57,3 +68,109 @@ async def until(bob: Side, transfer_id: str, check: Any, *, of: str = "transfers
 def files_below(root: Any) -> dict[str, bytes]:
     """Return the content of every file below a folder, hidden ones too, by relative path."""
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def all_may_be_transferred(monkeypatch) -> None:
+    """Let every share that is sent in this process name both access types."""
+    render = deliver.share_text.render
+
+    def rendered(share, **more):
+        return render(replace(share, access_types=BOTH), **more)
+
+    monkeypatch.setattr(deliver.share_text, "render", rendered)
+
+
+@dataclass
+class Reading:
+    """What is read of one file of a local storage in this process; it stands still after some bytes until let go.
+
+    Attributes:
+        spans: each piece that was opened, and
+        sent: how many bytes of each were given out.
+    """
+
+    name: str
+    after: int
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    stands: asyncio.Event = field(default_factory=asyncio.Event)
+    spans: list[Span] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+
+    async def chunks(self, chunks: AsyncIterator[bytes], place: int) -> AsyncIterator[bytes]:
+        """Pass bytes on until it is time to stand still."""
+        async for chunk in chunks:
+            if sum(self.sent) >= self.after and not self.go.is_set():
+                self.stands.set()
+                await self.go.wait()
+            self.sent[place] += len(chunk)
+            yield chunk
+
+
+def slowly(monkeypatch, name: str, after: int) -> Reading:
+    """Let the file `name`, whichever local storage of this process it is on, be read only so far for now."""
+    reading = Reading(name, after)
+    opened = LocalBackend.open
+
+    @asynccontextmanager
+    async def open_slowly(self, path, span=Span(), *, if_match=None):  # noqa: B008 - as the port has it
+        async with opened(self, path, span, if_match=if_match) as content:
+            if path.name != name:
+                yield content
+                return
+            reading.spans.append(content.span)
+            reading.sent.append(0)
+            yield replace(content, chunks=reading.chunks(content.chunks, len(reading.sent) - 1))
+
+    monkeypatch.setattr(LocalBackend, "open", open_slowly)
+    # A file that the kernel sends is not read here.
+    monkeypatch.delattr(LocalBackend, "file_descriptor")
+    return reading
+
+
+@dataclass
+class Process:
+    """A gateway in a process of its own, that can be killed and started again."""
+
+    side: Side
+    config_file: Path
+    running: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it answers."""
+        program = (sys.executable, "-m", "gateway", "serve", "-c", str(self.config_file))
+        log = (self.config_file.parent / f"{self.side.name}.log").open("ab")
+        with log:
+            self.running = await asyncio.create_subprocess_exec(
+                *program, cwd=Path(__file__).parents[2], stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while True:
+            try:
+                async with self.side.session.get(f"{self.side.local}/.well-known/ocm") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                assert time.monotonic() < deadline, "the gateway does not start"
+            await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """Kill it, as the kernel would."""
+        assert self.running is not None
+        if self.running.returncode is None:
+            self.running.kill()
+        await self.running.wait()
+
+
+@asynccontextmanager
+async def bob_in_a_process(folder: Path, storage: dict[str, Any] | None = None, **parts: Any) -> AsyncIterator[Process]:
+    """Run Bob's gateway in a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    config = configured(folder, "beta", "bob", port, storage or folder_storage(folder / "b", "bob"), **parts)
+    async with aiohttp.ClientSession() as session:
+        process = Process(Side("beta", "bob", config, session), folder / "beta.yaml")
+        await process.start()
+        try:
+            yield process
+        finally:
+            await process.kill()
