@@ -10,6 +10,7 @@ explained in `docs/performance.md`.
 - `servers`, `rivals`: Apache and nginx; what the gateway is compared with. `gateways`: the gateway itself.
 - `peer`: another provider that shares, signs and exchanges tokens, so that access is gained in the real way.
 - `load`: what asks over HTTP: wrk, curl, a probe of latency, senders of signed messages.
-- `subject`: what a measurement is made of. `relay`, `webdav`: the subjects, in `subjects`.
+- `openssh`: its server and its client. `kinds`: the kinds of storage that the gateway knows.
+- `subject`: what a measurement is made of. `relay`, `webdav`, `sftp`, `sessions`, `transfer`: the subjects.
 - `report`: the tables, the JSON, the page.
 """

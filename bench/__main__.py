@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench import report
@@ -24,6 +24,7 @@ JSON = ROOT / "build" / "bench.json"
 PAGE, PAGE_JSON = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.json"
 # Figures of a machine of which others had more than that are not worth to be kept.
 OTHERS_MAX_PERCENT = 10
+RECORDED_ROUNDS_MIN = 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,10 +35,11 @@ def main(arguments: Sequence[str]) -> int:
     cores = Cores.of_this_machine()
     facts = describe()
     os.sched_setaffinity(0, {cores.load})
+    extent = SMOKE if options.smoke else replace(Extent(), rounds=options.rounds)
     results: dict[str, report.Results] = {}
     for name in options.only:
         try:
-            results[name] = {"machine": facts, **_run(SUBJECTS[name], SMOKE if options.smoke else Extent(), cores)}
+            results[name] = {"machine": facts, **_run(SUBJECTS[name], extent, cores)}
         except BenchError as error:
             print(f"bench: {name}: {error}", file=sys.stderr)
             return 1
@@ -61,12 +63,13 @@ def _record(results: dict[str, report.Results]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the gateway beside others.")
     parser.add_argument("--only", type=_subjects, default=list(SUBJECTS), help=f"some of {','.join(SUBJECTS)}")
+    parser.add_argument("--rounds", type=int, default=Extent().rounds, help="how often each is measured (%(default)s)")
     parser.add_argument("--json", type=Path, default=JSON, help="where to write the results (%(default)s)")
     parser.add_argument("--record", action="store_true", help="also write them into docs/performance")
     parser.add_argument("--smoke", action="store_true", help="as little as possible, to see that everything works")
     options = parser.parse_args(arguments)
-    if options.record and options.smoke:
-        parser.error("a smoke run has no figures to record")
+    if options.record and (options.smoke or options.rounds < RECORDED_ROUNDS_MIN):
+        parser.error(f"figures are recorded of whole runs, with {RECORDED_ROUNDS_MIN} rounds at least")
     return options
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from bench.openssh import Login
 from bench.peer import Peer
 from bench.place import PASSWORD, SHARED, USER, Place
 from bench.process import Ports, Server, running
@@ -23,8 +24,8 @@ Settings = Mapping[str, object]
 
 
 @contextlib.contextmanager
-def gateway(place: Place, storage: Settings, name: str) -> Iterator[Server]:
-    """Run a gateway before a storage, whose section of the configuration is given."""
+def gateway(place: Place, storage: Settings, name: str, *, has_ssh: bool = False) -> Iterator[Server]:
+    """Run a gateway before a storage, whose section of the configuration is given; with an SSH door if asked."""
     run = place.root / name
     run.mkdir()
     users = run / "users.yaml"
@@ -32,10 +33,10 @@ def gateway(place: Place, storage: Settings, name: str) -> Iterator[Server]:
 
     def command(ports: Ports) -> list[str]:
         config = run / "gateway.yaml"
-        config.write_text(yaml.safe_dump(_config(run, users, ports, storage)))
+        config.write_text(yaml.safe_dump(_config(run, users, ports, storage) | _ssh(ports)))
         return [sys.executable, "-m", "gateway", "serve", "-c", str(config)]
 
-    ports = ("http", "ops")
+    ports = ("http", "ops", "ssh") if has_ssh else ("http", "ops")
     with running(
         name, command, core=place.cores.measured, folder=place.root, port_names=ports, is_ready=_is_ready
     ) as server:
@@ -59,8 +60,24 @@ def rest_client(server: Server) -> RestClient:
 
 def share_token(peer: Peer, server: Server) -> str:
     """Share the folder with somebody at the peer, and return the access token that the peer gets for it."""
+    return peer.token(server, _share(peer, server))
+
+
+def share_login(peer: Peer, server: Server) -> Login:
+    """Share the folder with somebody at the peer, and return how he logs in at the SSH door."""
+    return peer.login(_share(peer, server))
+
+
+def _share(peer: Peer, server: Server) -> str:
     draft = {"path": f"/{SHARED}", "recipient": f"bob@{peer.host}", "permissions": ["read", "write"]}
-    return peer.token(server, rest_client(server).post("shares", draft)["id"])
+    return str(rest_client(server).post("shares", draft)["id"])
+
+
+def _ssh(ports: Ports) -> dict[str, object]:
+    if "ssh" not in ports:
+        return {}
+    most = dict.fromkeys(("connections", "connections_per_address", "connections_per_share"), 10_000)
+    return {"ssh": {"enabled": True, "port": ports["ssh"], "idle_seconds": "1h", **most}}
 
 
 def _config(run: Path, users: Path, ports: Ports, storage: Settings) -> dict[str, object]:

@@ -65,6 +65,11 @@ def resident_mib(pid: int, field: str = "VmRSS") -> float:
     return 0.0
 
 
+def proportional_mib(pid: int) -> float:
+    """Return the memory of a process and its descendants in MiB, shared pages divided among those that share them."""
+    return sum(_proportional_kib(member) for member in family(pid)) / 1024
+
+
 def forget_peak(pid: int) -> None:
     """Let the peak of a process's memory begin again at what it uses now."""
     (_PROC / str(pid) / "clear_refs").write_text(_RESET_PEAK)
@@ -112,6 +117,14 @@ def _own_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(map(int, text.rpartition(")")[2].split()[_TIMES])) / TICKS_PER_SECOND
+
+
+def _proportional_kib(pid: int) -> int:
+    try:
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def _machine_seconds() -> float:

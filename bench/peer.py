@@ -18,9 +18,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench.openssh import Key, Login
 from bench.place import USER
 from bench.process import BenchError, Server
 
@@ -32,20 +34,21 @@ _COMPONENTS = ("@method", "@target-uri", "content-digest", "content-length")
 class Peer:
     """The provider at `host`; make it with `running`."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, key: Key | None) -> None:
         self.host = f"localhost:{port}"
         self._url = f"http://{self.host}"
         self._key = Ed25519PrivateKey.generate()
         self._key_id = f"{self._url}/ocm#bench"
-        self._shares: dict[str, str] = {}
+        self._ssh_key = key
+        self._shares: dict[str, dict[str, Any]] = {}
         self._arrived = threading.Condition()
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls) -> Iterator[Peer]:
-        """Run the provider in a thread of this process."""
+    def running(cls, key: Key | None = None) -> Iterator[Peer]:
+        """Run the provider in a thread of this process; with a key its users take shares over SSH too."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        server.peer = peer = cls(server.server_address[1])  # type: ignore[attr-defined] # read by the handler
+        server.peer = peer = cls(server.server_address[1], key)  # type: ignore[attr-defined] # read by the handler
         thread = threading.Thread(target=server.serve_forever, name="peer", daemon=True)
         thread.start()
         try:
@@ -60,12 +63,13 @@ class Peer:
         """What it answers to GET, by path."""
         public = _base64url(self._key.public_key().public_bytes_raw())
         jwk = {"kty": "OKP", "crv": "Ed25519", "alg": "Ed25519", "use": "sig", "kid": self._key_id, "x": public}
+        protocols = {"webdav": "/dav/"} | ({"ssh-receive": {}} if self._ssh_key else {})
         discovery = {
             "enabled": True,
             "apiVersion": "1.3.0",
             "endPoint": f"{self._url}/ocm",
             "provider": "bench",
-            "resourceTypes": [{"name": "file", "shareTypes": ["user"], "protocols": {"webdav": "/dav/"}}],
+            "resourceTypes": [{"name": "file", "shareTypes": ["user"], "protocols": protocols}],
             "capabilities": ["http-sig", "notifications", "exchange-token"],
             "jwksUri": f"{self._url}/jwks",
             "tokenEndPoint": f"{self._url}/ocm/token",
@@ -73,22 +77,32 @@ class Peer:
         keys = {"keys": [jwk]}
         return {"/.well-known/ocm": discovery, "/jwks": keys, "/.well-known/jwks.json": keys}
 
-    def take(self, document: dict[str, object]) -> None:
-        """Take a share that a gateway sends."""
-        protocol = document["protocol"]
-        assert isinstance(protocol, dict)
+    def take(self, document: dict[str, Any]) -> dict[str, object]:
+        """Take a share that a gateway sends; return the answer."""
         with self._arrived:
-            self._shares[str(document["providerId"])] = protocol["webdav"]["sharedSecret"]
+            self._shares[str(document["providerId"])] = document["protocol"]
             self._arrived.notify_all()
+        keys = {"recipientPublicKeys": [self._ssh_key.line]} if self._ssh_key else {}
+        return {"recipientDisplayName": "Bob", **keys}
 
     def token(self, gateway: Server, share: str) -> str:
         """Exchange the secret of a share that has arrived for an access token."""
+        code = self._offer(share)["webdav"]["sharedSecret"]
+        form = {"grant_type": "authorization_code", "client_id": self.host, "code": code}
+        answer = self.post(gateway, "/ocm/token", urllib.parse.urlencode(form).encode(), _FORM)
+        return str(json.loads(answer)["access_token"])
+
+    def login(self, share: str) -> Login:
+        """Return how a share that has arrived is opened over SSH."""
+        assert self._ssh_key is not None
+        found = urllib.parse.urlsplit(f"ssh://{self._offer(share)['ssh']['uri']}")
+        return Login(found.port or 22, found.username or "", self._ssh_key, found.path or "/")
+
+    def _offer(self, share: str) -> dict[str, Any]:
         with self._arrived:
             if not self._arrived.wait_for(lambda: share in self._shares, WAIT_SECONDS):
                 raise BenchError("the share did not arrive")
-        form = {"grant_type": "authorization_code", "client_id": self.host, "code": self._shares[share]}
-        answer = self.post(gateway, "/ocm/token", urllib.parse.urlencode(form).encode(), _FORM)
-        return str(json.loads(answer)["access_token"])
+            return self._shares[share]
 
     def post(self, gateway: Server, path: str, body: bytes, content_type: str) -> bytes:
         """Send a signed message and return the body of the answer."""
@@ -103,6 +117,14 @@ class Peer:
                 return bytes(response.read())
         except urllib.error.HTTPError as error:
             raise BenchError(f"{path} answered {error.code}: {error.read()!r}") from error
+
+    def offer(self, gateway: Server, uri: str) -> None:
+        """Share a folder at a WebDAV address, to be opened or copied."""
+        document = self._new_share(gateway)
+        webdav = document["protocol"]["webdav"]
+        webdav.update(uri=uri, accessTypes=["remote", "datatx"])
+        document["resourceType"] = "folder"
+        self.post(gateway, "/ocm/shares", json.dumps(document).encode(), "application/json")
 
     def share_message(self, gateway: Server) -> bytes:
         """Return a whole HTTP request that announces one new share, signed."""
@@ -132,7 +154,7 @@ class Peer:
         signature = base64.b64encode(self._key.sign(base)).decode()
         return {"Content-Digest": digest, "Signature-Input": f"ocm={parameters}", "Signature": f"ocm=:{signature}:"}
 
-    def _new_share(self, gateway: Server) -> dict[str, object]:
+    def _new_share(self, gateway: Server) -> dict[str, Any]:
         sender = f"einstein@{self.host}"
         return {
             "shareWith": f"{USER}@localhost:{gateway.ports['http']}",
@@ -166,9 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take shares; what else is told is heard and forgotten."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        if self.path == "/ocm/shares":
-            self._peer.take(json.loads(body))
-        self._answer(201, {})
+        self._answer(201, self._peer.take(json.loads(body)) if self.path == "/ocm/shares" else {})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
         """Say nothing."""

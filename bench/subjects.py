@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import relay, webdav
+from bench import relay, transfer, webdav
 from bench.subject import Subject
 
-SUBJECTS: dict[str, Subject] = {subject.name: subject for subject in (relay.SUBJECT, webdav.SUBJECT)}
+SUBJECTS: dict[str, Subject] = {subject.name: subject for subject in (relay.SUBJECT, webdav.SUBJECT, transfer.SUBJECT)}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from bench import load
-from bench.gateways import DAV_PATH, Settings, folder_storage, gateway, share_token, webdav_storage
+from bench.gateways import DAV_PATH, gateway, share_token
+from bench.kinds import FOLDER, KINDS, storages
 from bench.load import Target
 from bench.machine import version_of
 from bench.peer import Peer
@@ -20,11 +21,9 @@ from bench.place import SMALL_BYTES, Place
 from bench.process import program
 from bench.relay import check_listing
 from bench.rivals import rclone_webdav, wsgidav
-from bench.servers import apache
 from bench.subject import GIB, LARGE, MANY, SMALL, WRITTEN, Figure, Run, Side, Subject, size_name, spent
 
 CONNECTIONS = 16
-FOLDER, WEBDAV = "gateway, folder", "gateway, WebDAV"
 WSGIDAV, RCLONE = "wsgidav", "rclone serve"
 
 
@@ -37,13 +36,6 @@ def measure(run: Run) -> list[Figure]:
     with _ready(place) as sides:
         door = _Door(run, sides)
         return [*door.small(), *door.large_get(), *door.large_put(), *door.listing()]
-
-
-@contextlib.contextmanager
-def storages(place: Place) -> Iterator[dict[str, Settings]]:
-    """Serve the folder in each way that the gateway knows; give the sections of its configuration, by side."""
-    with apache(place) as webdav:
-        yield {FOLDER: folder_storage(place), WEBDAV: webdav_storage(webdav, relay="never")}
 
 
 @contextlib.contextmanager
@@ -125,7 +117,7 @@ def _versions() -> dict[str, str]:
 
 SUBJECT = Subject(
     name="webdav",
-    sides=(FOLDER, WEBDAV, WSGIDAV, RCLONE),
+    sides=(*KINDS, WSGIDAV, RCLONE),
     ratio=(FOLDER, RCLONE),
     versions=_versions,
     measure=measure,
