@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from gateway.app import mount as mounting
 from gateway.app.core import Core
 from gateway.app.flows import Flows
-from gateway.app.mount import build as mounting_doors
 from gateway.app.peers import Far
 from gateway.app.storage import Near
 from gateway.config import Config
@@ -33,7 +33,6 @@ from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
 from gateway.web.granted import GrantedDoor
 from gateway.web.middleware import believe_proxies, stamp, watch
-from gateway.web.mountgate import MountGate
 from gateway.web.ocm import OcmDoors
 from gateway.web.pages import Pages
 from gateway.web.passthrough import Elsewhere, Passthrough
@@ -66,9 +65,8 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     ui.set_up(app)
     accounts = _accounts(core, flows, near, api)
     accounts.set_up(app)
-    gate = MountGate(users=api.gate, identity=people, strips_domain=config.mount.strip_domain)
-    mounting = mounting_doors(core, flows, gate)
-    users = (*mounting.doors(), *api.doors(), *own.doors(), *ui.doors(), *accounts.doors())
+    mounts = mounting.doors(core, flows, api.gate, people)
+    users = (*mounts, *api.doors(), *own.doors(), *ui.doors(), *accounts.doors())
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = Elsewhere(
         behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes

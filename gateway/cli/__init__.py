@@ -12,6 +12,7 @@ import click
 
 from gateway import __version__
 from gateway.cli.account import COMMANDS as FOR_ACCOUNTS
+from gateway.cli.apppasswords import COMMANDS as FOR_PROGRAMS
 from gateway.cli.demo import demo
 from gateway.cli.exits import INTERRUPTED, exit_code
 from gateway.cli.operate import COMMANDS as FOR_OPERATORS
@@ -25,7 +26,7 @@ def cli() -> None:
     """Open Cloud Mesh federation for storage that already exists."""
 
 
-for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_ACCOUNTS, demo):
+for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_ACCOUNTS, *FOR_PROGRAMS, demo):
     cli.add_command(command)
 
 

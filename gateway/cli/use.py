@@ -228,25 +228,26 @@ def _show(found: Any, line: Callable[[dict[str, Any]], str], *, as_json: bool) -
 
 def _sent_line(share: dict[str, Any]) -> str:
     trouble = f"  ({share['problem']})" if share.get("problem") else ""
-    return _printable(f"{share['id']}  {share['state']:<10} {share['path']} → {share['recipient']}{trouble}")
+    return printable(f"{share['id']}  {share['state']:<10} {share['path']} → {share['recipient']}{trouble}")
 
 
 def _received_line(share: dict[str, Any]) -> str:
     signed = "" if share["is_signed"] else "  (not signed)"
     sender = f", sent by {share['sender']}" if share["sender"] != share["owner"] else ""
-    return _printable(f"{share['id']}  {share['state']:<9} {share['name']} from {share['owner']}{sender}{signed}")
+    return printable(f"{share['id']}  {share['state']:<9} {share['name']} from {share['owner']}{sender}{signed}")
 
 
 def _entry_line(entry: dict[str, Any]) -> str:
     size = "folder" if entry["kind"] == "folder" else "" if entry["size"] is None else str(entry["size"])
-    return _printable(f"{size:>12}  {entry['path']}")
+    return printable(f"{size:>12}  {entry['path']}")
 
 
 def _details(share: dict[str, Any]) -> str:
-    return "\n".join(_printable(f"{name:<24} {value}") for name, value in share.items() if value not in (None, "", []))
+    return "\n".join(printable(f"{name:<24} {value}") for name, value in share.items() if value not in (None, "", []))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return `text` with what would steer a terminal made visible."""
     # Names come from strangers: what would steer the terminal is shown, not sent.
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 

@@ -177,6 +177,7 @@ class Session(Section):
 class Mount(Section):
     """What users mount as a drive or folder: the shares that they have received."""
 
+    app_passwords: Count = Field(20, description="How many app passwords a user may have.")
     strip_domain: bool = Field(
         default=False, description="Take `DOMAIN\\user` for `user`, as Windows may write a log-in name."
     )

@@ -14,7 +14,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway.errors import GatewayError, Kind
 from gateway.identity.throttle import Throttle
@@ -45,6 +45,14 @@ class LogIn(Protocol):
 
     async def find(self, claimed_identifier: str) -> Sequence[KnownUser]:
         """Return the users whose identifier this is in any case, as far as the provider can tell without a log-in."""
+
+
+@runtime_checkable
+class ListsEverybody(Protocol):
+    """A way of proving that knows all of its users by itself."""
+
+    async def has(self, identifier: str) -> bool:
+        """Tell whether there is such a user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +113,13 @@ class Identity:
         if claimed_identifier in found:
             return found[claimed_identifier]
         return next(iter(found.values())) if len(found) == 1 else None
+
+    async def may_exist(self, identifier: str) -> bool:
+        """Tell whether there may (still) be such a user: no, only if every provider knows that there is none."""
+        for provider in self.providers:
+            if not isinstance(provider, ListsEverybody) or await provider.has(identifier):
+                return True
+        return False
 
     async def _ask(self, login: str, password: Secret) -> LocalUser:
         """Ask every provider in order; one that cannot tell does not keep the next from telling."""

@@ -107,6 +107,10 @@ class FileLogIn:
             if name.casefold() == claimed_identifier.casefold()
         ]
 
+    async def has(self, identifier: str) -> bool:
+        """Tell whether the file has this user."""
+        return identifier in self._current()
+
     def _current(self) -> Mapping[str, _User]:
         state = _state(self._path)
         if state == self._state:

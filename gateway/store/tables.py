@@ -7,6 +7,7 @@ version (see `codec`).
 from __future__ import annotations
 
 from gateway.model.account import StoredAccount
+from gateway.model.apppassword import AppPassword
 from gateway.model.lock import LockClaim
 from gateway.model.mark import WriteMark
 from gateway.model.peer import Peer
@@ -114,6 +115,15 @@ TRANSFER_BATCHES = TableSpec(
     lookups={},
     indexes={"transfer": lambda batch: ((batch.transfer_id, float(batch.number)),)},
     expires_at=lambda batch: batch.kept_until,
+)
+
+APP_PASSWORDS = TableSpec(
+    name="app_passwords",
+    record=AppPassword,
+    version=1,
+    key=lambda password: password.password_id,
+    lookups={"verifier": lambda password: (password.verifier.reveal(),)},
+    indexes={"user": lambda password: ((password.user, password.created_at),)},
 )
 
 KNOWN_USERS = TableSpec(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.identity.apppasswords import AppPasswords, is_app_password
 from gateway.identity.base import Identity
 from gateway.model.user import LocalUser
 from gateway.web.head import RequestHead
@@ -35,6 +36,7 @@ class MountGate:
 
     users: UserGate
     identity: Identity
+    app_passwords: AppPasswords
     strips_domain: bool
 
     def check_origin(self, request: web.Request) -> None:
@@ -50,6 +52,8 @@ class MountGate:
         login, password = parse_basic(head.headers.single("Authorization") or "")
         if self.strips_domain:
             login = login.rpartition("\\")[2]
+        if is_app_password(password):
+            return Mounter(*await self.app_passwords.log_in(login, password, address=head.peer_address))
         user = await self.identity.log_in(login, password, address=head.peer_address)
         return Mounter(user, _nothing)
 

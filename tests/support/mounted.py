@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Mounted:
     alice: Side
     bob: Side
     files: Path
+    sender: AsyncExitStack
     password: str = PASSWORD
     shares: dict[str, str] = field(default_factory=dict)
 
@@ -61,10 +62,11 @@ async def mounted(folder: Path, *, clock: Clock | None = None, **beta: Any) -> A
     (files / "Library" / "book.txt").write_text("a book")
     (files / "Report.txt").write_text("one file")
     async with (
-        side(folder, "alpha", "alice", storage, clock=clock) as alice,
+        AsyncExitStack() as sender,
         side(folder, "beta", "bob", folder_storage(folder / "b", "bob"), clock=clock, **beta) as bob,
     ):
-        here = Mounted(alice, bob, files)
+        alice = await sender.enter_async_context(side(folder, "alpha", "alice", storage, clock=clock))
+        here = Mounted(alice, bob, files, sender)
         await here.receive("Project")
         await here.receive("Library", write=False)
         await here.receive("Report.txt")

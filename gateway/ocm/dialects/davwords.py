@@ -16,6 +16,9 @@ OCS_NAMESPACE = "http://open-collaboration-services.org/ns"
 OCM_NAMESPACE = "http://open-cloud-mesh.org/ns"
 # In this namespace Nextcloud and ownCloud look for the sentence of an error.
 ERROR_NAMESPACE = "http://sabredav.org/ns"
+# rclone knows WebDAV servers by their product: under this name it keeps times (`X-OC-Mtime`) and checksums and uploads
+# in one stream, which all work here; under others it does without, or wants addresses that we do not have.
+RCLONE_VENDOR = "owncloud"
 # Windows' Mini-Redirector sets times and attributes of each file that it copies, by these properties.
 WINDOWS_NAMESPACE = "urn:schemas-microsoft-com:"
 
