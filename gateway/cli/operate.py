@@ -107,15 +107,16 @@ def show(config_path: Path | None) -> None:
 
 @keys.command("rotate")
 @config_option
-def rotate(config_path: Path | None) -> None:
-    """Take the next step of a rotation: publish new keys, later use them, later drop the old ones.
+@click.option("--now", "is_asked", is_flag=True, help="Begin a rotation, however young the keys are.")
+def rotate(config_path: Path | None, *, is_asked: bool) -> None:
+    """Take the step of a rotation that is due: publish new keys, later use them, later drop the old ones.
 
-    The first call begins, later ones go on; a step that is not due yet is left for later. Running gateways read the
-    file again.
+    A rotation begins when the keys are 90 days old, or when it is asked for; what is not due yet is left for later, so
+    this can run every day. Running gateways read the file again.
     """
     path = loaded(config_path).keys_file
     ring = load_key_file(path)
-    stepped = ring.rotate(time.time())
+    stepped = ring.rotate(time.time()) if is_asked else ring.tend(time.time())
     if stepped == ring:
         click.echo("Nothing is due yet.")
         return

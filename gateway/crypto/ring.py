@@ -5,7 +5,8 @@ peer's cache has had the time to see it; the active one signs; a retiring one st
 signed is under way. So at no moment does a valid signature fail. Keys that encrypt our records pass through the same
 states, for the sake of replicas that read an older key file, but do not go: records live longer than rotations.
 
-A `KeyRing` is a value: `rotate` returns the ring after the next step that is due.
+A `KeyRing` is a value: `rotate` begins an exchange or returns the ring after the next step of one, and `tend` begins
+only when the keys are old.
 """
 
 from __future__ import annotations
@@ -95,10 +96,12 @@ class Pace:
         publish_seconds: longer than peers keep our key set (an hour is usual, a day is safe).
         retire_seconds: longer than anything signed is valid, and than the three days after which Nextcloud 31 to 34
             read a key again.
+        renew_seconds: how old a key gets before `tend` begins to exchange it.
     """
 
     publish_seconds: int = DAY_SECONDS
     retire_seconds: int = 7 * DAY_SECONDS
+    renew_seconds: int = 90 * DAY_SECONDS
 
 
 DEFAULT_PACE = Pace()
@@ -186,6 +189,15 @@ class KeyRing:
             token=_publish(self.token, _new_token_key(self.public_url), now),
             cavage=_publish(self.cavage, _new_cavage_key(self.public_url), now) if self.cavage else (),
         )
+
+    def tend(self, now: float, pace: Pace = DEFAULT_PACE) -> KeyRing:
+        """Return the ring after what is due by `now`: a step of a running rotation, or the begin of one for old keys.
+
+        Where nothing is due the ring stays as it is, so this can be called every day.
+        """
+        kinds: tuple[tuple[Slot[Any], ...], ...] = (self.signing, self.token, self.cavage)
+        ages = [now - slot.since for slots in kinds for slot in slots if slot.state is KeyState.ACTIVE]
+        return self.rotate(now, pace) if max(ages) >= pace.renew_seconds else self.advance(now, pace)
 
     def rotate_sealing(self, now: float) -> KeyRing:
         """Return the ring with a next encryption key, which opens at once and seals when `advance` makes it active."""

@@ -111,7 +111,7 @@ def test_a_taken_port_is_told(run):
 
 
 def test_keys_are_made_shown_and_rotated(run):
-    """`keys init` makes the file once, `show` tells no secret, `rotate` takes the step that is due."""
+    """`keys init` makes the file once, `show` tells no secret, `rotate` begins when asked and goes on when due."""
     assert run("keys", "show")[0] == 78
     assert run("store", "init")[0] == 78
     assert run("keys", "init")[0] == 0
@@ -120,9 +120,10 @@ def test_keys_are_made_shown_and_rotated(run):
     assert status == 0
     assert said.count("active") == 2
     assert "https://cloud.example.org/ocm#" in said
-    status, said = run("keys", "rotate")
-    assert (status, said.count("next "), said.count("active ")) == (0, 2, 2)
     assert run("keys", "rotate") == (0, "Nothing is due yet.\n")
+    status, said = run("keys", "rotate", "--now")
+    assert (status, said.count("next "), said.count("active ")) == (0, 2, 2)
+    assert run("keys", "rotate", "--now") == (0, "Nothing is due yet.\n")
     assert run("store", "init")[0] == 0
 
 

@@ -137,6 +137,35 @@ class TestRotation:
         assert exchanged.advance(NOW + 8 * DAY - 1) == exchanged
         assert _states(exchanged.advance(NOW + 8 * DAY).signing) == ["active"]
 
+    @pytest.mark.req("KEYS-2")
+    def test_only_old_keys_are_renewed_unasked(self):
+        """Tending begins a rotation in the second in which a key is 90 days old, and then takes each step when due."""
+        assert RING.tend(NOW + 90 * DAY - 1) == RING
+        published = RING.tend(NOW + 90 * DAY)
+        assert _states(published.signing) == _states(published.token) == ["next", "active"]
+        assert published.tend(NOW + 91 * DAY - 1) == published
+        exchanged = published.tend(NOW + 91 * DAY)
+        assert _states(exchanged.signing) == ["active", "retiring"]
+        settled = exchanged.tend(NOW + 98 * DAY)
+        assert _states(settled.signing) == ["active"]
+        assert settled.tend(NOW + 181 * DAY - 1) == settled
+
+    @pytest.mark.parametrize("kind", ["signing", "token", "cavage"])
+    def test_one_old_key_is_enough(self, kind):
+        """Whichever key is old, the rotation of all begins; keys on their way in or out do not count."""
+        pace = Pace(publish_seconds=100, retire_seconds=1000, renew_seconds=500)
+        old = replace(RING, **{kind: tuple(replace(slot, since=slot.since - 1) for slot in getattr(RING, kind))})
+        assert RING.tend(NOW + 499, pace) == RING
+        assert _states(old.tend(NOW + 499, pace).signing) == ["next", "active"]
+        exchanged = RING.rotate(NOW, pace).advance(NOW + 100, pace)
+        assert exchanged.tend(NOW + 599, pace) == exchanged
+
+    def test_the_pace_of_tending_is_its_own(self):
+        """Tending takes steps at the pace that it is given."""
+        pace = Pace(publish_seconds=100, retire_seconds=1000, renew_seconds=500)
+        published = RING.rotate(NOW, pace)
+        assert _states(published.tend(NOW + 100, pace).signing) == ["active", "retiring"]
+
     def test_advancing_begins_nothing(self):
         """Only `rotate` makes a new key."""
         assert RING.advance(NOW + 1000 * DAY) == RING
