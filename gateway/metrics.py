@@ -31,6 +31,10 @@ class Metrics:
             "ocm_gateway_http_requests_in_flight", "Requests being answered now.", registry=self.registry
         )
         self.streams = Gauge("ocm_gateway_streams", "Requests being served under a grant now.", registry=self.registry)
+        self.ssh_sessions = Gauge("ocm_gateway_ssh_sessions", "SSH connections open now.", registry=self.registry)
+        self.open_handles = Gauge(
+            "ocm_gateway_open_handles", "Files and folders that SSH clients have open now.", registry=self.registry
+        )
         self.refusals = Counter(
             "ocm_gateway_refusals", "Requests refused, by what was wrong.", ("door", "reason"), registry=self.registry
         )

@@ -20,6 +20,7 @@ from gateway.app.flows import Flows
 from gateway.app.peers import Far
 from gateway.app.storage import Near
 from gateway.config import Config
+from gateway.crypto import hostkeys
 from gateway.errors import GatewayError, Kind
 from gateway.identity.base import Identity
 from gateway.identity.throttle import network_of
@@ -85,6 +86,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
             prefix=config.prefix,
             provider=config.provider_name,
             criteria=far.rules.criteria,
+            ssh_address=config.ssh_address if config.ssh.enabled else None,
         ),
         jwks=lambda: core.keys.current().jwks(),
         public_key=partial(_public_key, core),
@@ -93,6 +95,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         sent=core.store.table(SENT_SHARES),
         received=core.store.table(RECEIVED_SHARES),
         json_depth=limits.json_depth,
+        host_keys=partial(_stated_host_keys, core) if config.ssh.enabled else None,
     )
     token = TokenDoor(
         gate=gate, exchange_token=flows.exchange_token, prefix=config.prefix, json_depth=limits.json_depth
@@ -101,7 +104,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         open_access=flows.open_access,
         watch=core.watch,
         dav=DavDoor(),
-        refuse_guesser=_refuse_guesser(config, core.store.counter),
+        refuse_guesser=refuse_guesser(config, core.store.counter),
         prefix=config.prefix,
         max_streams=limits.streams_per_share,
     )
@@ -111,6 +114,16 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
 def _public_key(core: Core) -> tuple[str, str]:
     key = core.keys.current().cavage_key(core.now())
     return key.key_id, key.public_pem()
+
+
+def _stated_host_keys(core: Core) -> str:
+    ring = core.keys.current()
+    stated = hostkeys.HostKeys(
+        authority=core.config.authority,
+        address=core.config.ssh_address,
+        keys=tuple(key.public for key in ring.host_keys()),
+    )
+    return hostkeys.issue(stated, ring.signing_key(), core.now())
 
 
 def _peer_gate(core: Core, far: Far) -> PeerGate:
@@ -168,7 +181,8 @@ def _accounts(core: Core, flows: Flows, near: Near, api: ApiDoors) -> AccountDoo
     )
 
 
-def _refuse_guesser(config: Config, counter: Counter) -> Callable[[str], Awaitable[None]]:
+def refuse_guesser(config: Config, counter: Counter) -> Callable[[str], Awaitable[None]]:
+    """Return what counts wrong credentials of an address, at whichever door, and raises `LIMITED` at too many."""
     limits = config.limits
 
     async def refuse(address: str) -> None:

@@ -134,6 +134,7 @@ def _deliveries(core: Core, far: Far, queue: SaqQueue) -> tuple[DeliverSent, Del
                 prefix=config.prefix,
             ),
             client=far.client,
+            max_keys=config.ssh.keys_per_share,
         ),
         DeliverReceived(outbox=received, client=far.client, authority=config.authority),
     )
@@ -188,6 +189,7 @@ def _send_share(core: Core, far: Far, near: Near, deliver: DeliverSent) -> SendS
         root_sharing=frozenset(name for name, storage in config.all_storages.items() if storage.allow_root_share),
         must_exchange_token=config.criteria.must_exchange_token,
         default_life_seconds=config.shares.default_expiry,
+        ssh_address=config.ssh_address if config.ssh.enabled else None,
         now=core.now,
         new_id=new_id,
         new_secret=new_secret,

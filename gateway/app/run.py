@@ -23,7 +23,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from gateway import __version__
-from gateway.app import background, doors, flows, identity, peers, storage
+from gateway.app import background, doors, flows, identity, peers, ssh, storage
 from gateway.app.core import Core, open_core
 from gateway.app.transfers import Transferring
 from gateway.config import Config
@@ -31,6 +31,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.jobs.tasks import Tasks
 from gateway.log import get_logger
+from gateway.metrics import Metrics
 from gateway.web.ops import OpsDoors, Readiness
 
 log = get_logger(__name__)
@@ -50,6 +51,7 @@ class Gateway:
     tasks: Tasks
     watch: GrantWatch
     transferring: Transferring
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -80,11 +82,12 @@ async def running(
         readiness = Readiness()
         port = await _listen(stack, public, listener or (config.http.host, config.http.port), config.http.drain_seconds)
         ops_port = await _listen(stack, _ops(core, readiness), (config.ops.host, config.ops.port), 0.0)
+        await _open_ssh(core, all_flows)
         background.start(core, all_flows, queue)
         stack.callback(setattr, readiness, "is_ready", False)
         readiness.is_ready = True
         log.info("serving", **_told(config, port, ops_port))
-        yield Gateway(port, ops_port, readiness, all_flows.tasks, core.watch, all_flows.transferring)
+        yield Gateway(port, ops_port, readiness, all_flows.tasks, core.watch, all_flows.transferring, core.metrics)
 
 
 def _told(config: Config, port: int, ops_port: int) -> dict[str, str]:
@@ -119,6 +122,13 @@ async def serve_until_stopped(config: Config) -> None:
         gateway.readiness.is_ready = False
         log.info("stopping; running transfers may finish", seconds=config.http.drain_seconds)
     log.info("stopped")
+
+
+async def _open_ssh(core: Core, all_flows: flows.Flows) -> None:
+    try:
+        await ssh.start(core, all_flows)
+    except OSError as error:
+        raise _not_listening((core.config.ssh.host, core.config.ssh.port), error) from error
 
 
 def _ops(core: Core, readiness: Readiness) -> web.Application:

@@ -1,8 +1,9 @@
 """A folder of this machine as a storage (DESIGN 6): a local disk, or whatever the system has mounted there.
 
 This module says what each verb does; the steps inside the threads are in `localfs` (finding things and staying
-inside the root), `locallist`, `localpart` (reading, and atomic writing) and `localtree` (copying, moving, removing).
-Symbolic links are never followed and not shown. A root that is not there is an outage, not an empty storage.
+inside the root), `locallist`, `localpart` (reading, and atomic writing), `localopen` (bytes at any place) and
+`localtree` (copying, moving, removing). Symbolic links are never followed and not shown. A root that is not there is
+an outage, not an empty storage.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import math
 import os
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from gateway.backends import localtree
-from gateway.backends.base import WHOLE
+from gateway.backends import localopen, localtree
+from gateway.backends.base import WHOLE, OpenMode
+from gateway.backends.base import OpenFile as OpenAtFile
 from gateway.backends.localfs import Tree, entry_of
 from gateway.backends.locallist import Listing
 from gateway.backends.localpart import Condition, OpenFile, Part
@@ -143,6 +145,21 @@ class LocalBackend:
             return file.detach(), entry
         finally:
             file.close()
+
+    def open_at(
+        self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False
+    ) -> AbstractAsyncContextManager[OpenAtFile]:
+        """Open a file for bytes at any place."""
+        match mode:
+            case OpenMode.READ:
+                return localopen.reading(self._threads, OpenFile(self._tree, path))
+            case OpenMode.UPDATE:
+                file = localopen.InPlace(self._tree, path)
+                return localopen.updating(self._threads, file, is_durable=self._is_durable)
+            case OpenMode.REPLACE:
+                condition = Condition(if_none_match="*" if is_new else None)
+                part = Part(self._tree, path, condition, is_durable=self._is_durable)
+                return localopen.replacing(self._threads, part)
 
     async def sweep_temporaries(self, older_than: float) -> int:
         """Remove what killed processes left unfinished before `older_than` (seconds since the epoch); count it."""

@@ -31,7 +31,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Entry, ResourcePath, Written
 
 PERMISSION_BITS = 0o777
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # A condition is checked and the file put in place with no other writer of this process in between.
 _TURNS = tuple(Lock() for _ in range(64))
 
@@ -55,7 +55,9 @@ class Condition:
 
 
 class OpenFile:
-    """A file opened for reading. Its bytes stay the same: writers put new files in its place."""
+    """A file opened for reading. Its bytes stay the same, unless somebody changes it in place on purpose."""
+
+    flags = READ_FILE
 
     def __init__(self, tree: Tree, path: ResourcePath) -> None:
         self._tree = tree
@@ -71,7 +73,7 @@ class OpenFile:
         with self._tree.spot(self._path) as spot:
             if S_ISDIR(spot.served().st_mode):
                 raise a_folder()
-            self._descriptor = os.open(spot.name, READ_FILE, dir_fd=spot.folder)
+            self._descriptor = os.open(spot.name, self.flags, dir_fd=spot.folder)
         found = os.fstat(self._descriptor)
         if not S_ISREG(found.st_mode):
             raise a_folder()
@@ -80,6 +82,14 @@ class OpenFile:
     def read(self, start: int, length: int) -> bytes:
         """Return bytes from `start` on, fewer only at the end."""
         return os.pread(self._descriptor, length, start)
+
+    def read_full(self, start: int, length: int) -> bytes:
+        """Return bytes from `start` on, fewer only at the end of the file, however the system cuts them."""
+        return read_full(self._descriptor, start, length)
+
+    def stat(self) -> Entry:
+        """Return the entry of the open file."""
+        return entry_of(self._path, os.fstat(self._descriptor))
 
     def detach(self) -> int:
         """Return the descriptor, which the caller closes."""
@@ -122,6 +132,26 @@ class Part:
     def write(self, data: bytes) -> None:
         """Append `data`."""
         write_all(self._descriptor, data)
+
+    def write_at(self, start: int, data: bytes) -> None:
+        """Put `data` at `start`."""
+        pwrite_all(self._descriptor, data, start)
+
+    def read_full(self, start: int, length: int) -> bytes:
+        """Return what was written, from `start` on."""
+        return read_full(self._descriptor, start, length)
+
+    def truncate(self, size: int) -> None:
+        """Cut or extend the content."""
+        os.ftruncate(self._descriptor, size)
+
+    def sync(self) -> None:
+        """Put what was written on the disk."""
+        os.fsync(self._descriptor)
+
+    def stat(self) -> Entry:
+        """Return the entry that the content would have now."""
+        return entry_of(self._path, os.fstat(self._descriptor))
 
     def commit(self) -> Written:
         """Put the content in its place.
@@ -195,6 +225,22 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def pwrite_all(descriptor: int, data: bytes, start: int) -> None:
+    """Write the whole of `data` at `start`."""
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(descriptor, view, start)
+        view, start = view[count:], start + count
+
+
+def read_full(descriptor: int, start: int, length: int) -> bytes:
+    """Return bytes from `start` on, fewer only at the end of the file."""
+    data = os.pread(descriptor, length, start)
+    while 0 < len(data) < length and (more := os.pread(descriptor, length - len(data), start + len(data))):
+        data += more
+    return data
 
 
 def temporary_name() -> str:

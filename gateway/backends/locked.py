@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, SetTime
+from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
+from gateway.backends.openfile import AskingFile
 from gateway.errors import GatewayError, Kind
 from gateway.model.lock import DavLock, LockTable
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
@@ -61,6 +62,7 @@ class Locked:
     set_time: Callable[[ResourcePath, float], Awaitable[None]]
     quota: Callable[[ResourcePath], Awaitable[Quota]]
     file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
+    open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
 
     def __init__(self, backend: Backend, rules: LockRules, tokens: frozenset[str] = frozenset()) -> None:
         self._backend = backend
@@ -73,6 +75,9 @@ class Locked:
             self.quota = backend.quota
         if isinstance(backend, FileDescriptor):
             self.file_descriptor = backend.file_descriptor
+        if isinstance(backend, OpenAt):
+            self._open_inner_at = backend.open_at
+            self.open_at = self._open_at
 
     @property
     def rules(self) -> LockRules:
@@ -204,6 +209,32 @@ class Locked:
         await self._check_content(path)
         async with self._reporting(path, is_whole=True):
             await self._set_inner_time(path, modified)
+
+    @asynccontextmanager
+    async def _open_at(self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False) -> AsyncIterator[OpenFile]:
+        opening = self._open_inner_at(path, mode, is_new=is_new)
+        if mode is OpenMode.READ:
+            async with opening as file:
+                yield file
+            return
+        await self._check_content(path)
+        look_again = self._looking_again(path)
+        async with self._reporting(path, is_whole=mode is OpenMode.REPLACE), opening as file:
+            # A replacement takes effect at its end; what is changed in place does so with every write.
+            yield AskingFile(file, before_write=look_again) if mode is OpenMode.UPDATE else file
+            await look_again()
+
+    def _looking_again(self, path: ResourcePath) -> Callable[[], Awaitable[None]]:
+        """Return a check that asks for the locks again when it last did so too long ago."""
+        looked_at = self._rules.now()
+
+        async def look() -> None:
+            nonlocal looked_at
+            if self._rules.now() - looked_at > LOOK_AGAIN_SECONDS:
+                await self._check_content(path)
+                looked_at = self._rules.now()
+
+        return look
 
     async def _own(self, path: ResourcePath, token: str) -> DavLock | None:
         lock = (await self._found(path)).get(token)

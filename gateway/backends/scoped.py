@@ -8,10 +8,12 @@ only the content can be changed.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
-from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, SetTime
+from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
+from gateway.backends.openfile import AskingFile
 from gateway.errors import ROOT_MISSING, GatewayError, Kind, unavailable
 from gateway.model.grant import Grant
 from gateway.model.resource import Content, Entry, EntryKind, Outcome, Quota, ResourcePath, Span, Written
@@ -62,6 +64,7 @@ class Scoped:
     set_time: Callable[[ResourcePath, float], Awaitable[None]]
     quota: Callable[[ResourcePath], Awaitable[Quota]]
     file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
+    open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
 
     def __init__(self, backend: Backend, grant: Grant, still_stands: Callable[[], Awaitable[None]]) -> None:
         self._backend = backend
@@ -75,6 +78,9 @@ class Scoped:
         if isinstance(backend, FileDescriptor):
             self._inner_descriptor = backend.file_descriptor
             self.file_descriptor = self._file_descriptor
+        if isinstance(backend, OpenAt):
+            self._open_inner_at = backend.open_at
+            self.open_at = self._open_at
 
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""
@@ -115,12 +121,8 @@ class Scoped:
         if_match: str | None = None,
         if_none_match: str | None = None,
     ) -> Written:
-        """Write a whole file; a shared file must still be there, for its owner may have removed it."""
-        await self._scope.admit(path, writes=True)
-        if path.is_root:
-            if self._scope.grant.kind is EntryKind.FOLDER:
-                raise GatewayError(Kind.CONFLICT, "This is a folder.")
-            await self.stat(path)
+        """Write a whole file."""
+        await self._admit_content(path)
         written = await self._backend.write(
             self._scope.inner(path), chunks, size=size, if_match=if_match, if_none_match=if_none_match
         )
@@ -166,6 +168,27 @@ class Scoped:
         async with self._telling_missing_root(path):
             descriptor, entry = await self._inner_descriptor(self._scope.inner(path))
         return descriptor, replace(entry, path=path)
+
+    @asynccontextmanager
+    async def _open_at(self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False) -> AsyncIterator[OpenFile]:
+        ask, seen = self._scope.still_stands, partial(self._seen, path=path)
+        if mode is OpenMode.READ:
+            await self._scope.admit(path)
+        else:
+            await self._admit_content(path)
+        opening = self._open_inner_at(self._scope.inner(path), mode, is_new=is_new)
+        async with self._telling_missing_root(path), opening as file:
+            yield AskingFile(file, before_read=ask, before_write=ask, seen=seen)
+            # The end puts a replacement in place, which is a write like any other.
+            await ask()
+
+    async def _admit_content(self, path: ResourcePath) -> None:
+        """Let the content of a file be changed; a shared file must still be there, its owner may have removed it."""
+        await self._scope.admit(path, writes=True)
+        if path.is_root:
+            if self._scope.grant.kind is EntryKind.FOLDER:
+                raise GatewayError(Kind.CONFLICT, "This is a folder.")
+            await self.stat(path)
 
     def _seen(self, entry: Entry, path: ResourcePath) -> Entry:
         """Return the entry as seen from the share; a folder in the place of a shared file was never shared."""

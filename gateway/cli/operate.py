@@ -103,12 +103,16 @@ def show(config_path: Path | None) -> None:
     for slot in (*ring.signing, *ring.token):
         since = time.strftime("%Y-%m-%d", time.gmtime(slot.since))
         click.echo(f"{slot.state.value:<9} since {since}  {slot.key.algorithm.value:<8} {slot.key.kid}")
+    for host in ring.ssh_host:
+        since = time.strftime("%Y-%m-%d", time.gmtime(host.since))
+        click.echo(f"{host.state.value:<9} since {since}  SSH door {host.key.public}")
 
 
 @keys.command("rotate")
 @config_option
 @click.option("--now", "is_asked", is_flag=True, help="Begin a rotation, however young the keys are.")
-def rotate(config_path: Path | None, *, is_asked: bool) -> None:
+@click.option("--ssh", is_flag=True, help="Begin a rotation of the SSH door's host key instead.")
+def rotate(config_path: Path | None, *, is_asked: bool, ssh: bool) -> None:
     """Take the step of a rotation that is due: publish new keys, later use them, later drop the old ones.
 
     A rotation begins when the keys are 90 days old, or when it is asked for; what is not due yet is left for later, so
@@ -116,13 +120,22 @@ def rotate(config_path: Path | None, *, is_asked: bool) -> None:
     """
     path = loaded(config_path).keys_file
     ring = load_key_file(path)
-    stepped = ring.rotate(time.time()) if is_asked else ring.tend(time.time())
+    stepped = _stepped(ring, time.time(), is_asked=is_asked, ssh=ssh)
     if stepped == ring:
         click.echo("Nothing is due yet.")
         return
     save_key_file(path, stepped)
     for slot in (*stepped.signing, *stepped.token):
         click.echo(f"{slot.state.value:<9} {slot.key.kid}")
+    for host in stepped.ssh_host:
+        click.echo(f"{host.state.value:<9} {host.key.public}")
+
+
+def _stepped(ring: KeyRing, now: float, *, is_asked: bool, ssh: bool) -> KeyRing:
+    if not ssh:
+        return ring.rotate(now) if is_asked else ring.tend(now)
+    advanced = ring.advance(now)
+    return ring.rotate_host(now) if advanced == ring else advanced
 
 
 @click.group()

@@ -36,6 +36,10 @@ def _log_in(config: Config) -> Iterator[Fault]:
 def _listeners(config: Config) -> Iterator[Fault]:
     if config.http.port and (config.http.host, config.http.port) == (config.ops.host, config.ops.port):
         yield Fault("ops.port", "the operations port is never public: it cannot be that of http")
+    ssh = (config.ssh.host, config.ssh.port)
+    others = ((config.http.host, config.http.port), (config.ops.host, config.ops.port))
+    if config.ssh.enabled and config.ssh.port and ssh in others:
+        yield Fault("ssh.port", "another listener has this address already")
 
 
 def _store(config: Config) -> Iterator[Fault]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from gateway.config.sshsection import Ssh
 from gateway.config.storagesections import Section, Storage, StorageRule
 from gateway.config.values import (
     Count,
@@ -260,6 +261,7 @@ class Config(Section):
     prefix: UrlPrefix = Field("/ocm", description="Path under which everything is that is ours.")
     http: Http = Http()
     ops: Ops = Ops()
+    ssh: Ssh = Ssh()
     storage: Storage | None = None
     storages: Annotated[dict[str, Storage], Unit("map of names to what `storage` has")] = Field(
         {},
@@ -309,6 +311,11 @@ class Config(Section):
             Rule(storage=rule.storage, users=frozenset(rule.users), groups=frozenset(rule.groups))
             for rule in self.storage_rules
         )
+
+    @property
+    def ssh_address(self) -> str:
+        """The `host:port` under which peers reach the SSH door."""
+        return self.ssh.address(self.authority)
 
     @property
     def authority(self) -> Host:

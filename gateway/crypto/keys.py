@@ -24,6 +24,7 @@ from gateway.crypto.jwk import Algorithm, VerifyingKey, import_jwk_set, key_id_h
 from gateway.crypto.refusal import SignatureError
 from gateway.crypto.ring import DEFAULT_PACE, CavageKey, K, KeyRing, KeyState, Pace, SigningKey, Slot
 from gateway.crypto.secrets import SEALING_KEY_BYTES
+from gateway.crypto.sshkeys import HostKey
 from gateway.errors import GatewayError, Kind
 
 __all__ = [
@@ -97,7 +98,8 @@ def parse_key_ring(text: str | bytes) -> KeyRing:
         ring = _ring(document)
     except _MALFORMED as error:
         raise _unusable("The key file is malformed.") from error
-    for slots in (ring.signing, ring.token, ring.sealing, *((ring.cavage,) if ring.cavage else ())):
+    younger = (slots for slots in (ring.cavage, ring.ssh_host) if slots)
+    for slots in (ring.signing, ring.token, ring.sealing, *younger):
         if [slot.state for slot in slots].count(KeyState.ACTIVE) != 1:
             raise _unusable("The key file needs exactly one active key of each kind.")
     return ring
@@ -114,6 +116,7 @@ def dump_key_ring(ring: KeyRing) -> str:
         "sealing": _dump_slots(ring.sealing, _to_text),
         "pepper": _to_text(ring.pepper),
         "cavage": _dump_slots(ring.cavage, _dump_cavage_key),
+        "ssh_host": _dump_slots(ring.ssh_host, HostKey.pem),
     }
     return json.dumps(document, indent=2) + "\n"
 
@@ -127,6 +130,7 @@ def _ring(document: dict[str, Any]) -> KeyRing:
         sealing=_slots(document["sealing"], _sealing_key),
         pepper=_from_text(document["pepper"]),
         cavage=_slots(document.get("cavage", []), _cavage_key),
+        ssh_host=_slots(document.get("ssh_host", []), HostKey.from_pem),
     )
 
 

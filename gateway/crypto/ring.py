@@ -23,6 +23,7 @@ from joserfc.jwk import ECKey, OKPKey
 
 from gateway.crypto.jwk import Algorithm
 from gateway.crypto.secrets import SEALING_KEY_BYTES, new_id
+from gateway.crypto.sshkeys import HostKey
 
 DAY_SECONDS = 24 * 3600
 PEPPER_BYTES = 32
@@ -118,6 +119,7 @@ class KeyRing:
         sealing: AES-256, for secrets at rest.
         pepper: makes fingerprints of secrets useless to those who see only the store.
         cavage: RSA, for peers that know only the signatures before RFC 9421; none in a file of an older gateway.
+        ssh_host: Ed25519, by which the SSH door is known; empty in a key file from before there was that door.
     """
 
     public_url: str
@@ -127,6 +129,7 @@ class KeyRing:
     sealing: tuple[Slot[bytes], ...] = field(repr=False)
     pepper: bytes = field(repr=False)
     cavage: tuple[Slot[CavageKey], ...] = ()
+    ssh_host: tuple[Slot[HostKey], ...] = ()
 
     @classmethod
     def generate(cls, public_url: str, now: float) -> KeyRing:
@@ -144,7 +147,9 @@ class KeyRing:
         """Return the ring with a key of every kind; a file of an older gateway lacks the younger kinds."""
         if self.is_complete:
             return self
-        return replace(self, cavage=(Slot(_new_cavage_key(self.public_url), KeyState.ACTIVE, int(now)),))
+        cavage = self.cavage or (Slot(_new_cavage_key(self.public_url), KeyState.ACTIVE, int(now)),)
+        ssh_host = self.ssh_host or (Slot(HostKey.generate(), KeyState.ACTIVE, int(now)),)
+        return replace(self, cavage=cavage, ssh_host=ssh_host)
 
     def signing_key(self) -> SigningKey:
         """Return the key that signs our requests."""
@@ -170,6 +175,11 @@ class KeyRing:
         """Return the encryption ring: the key that seals first, then all others that still open."""
         active = _active(self.sealing)
         return (active, *(slot.key for slot in self.sealing if slot.key != active))
+
+    def host_keys(self) -> tuple[HostKey, ...]:
+        """Return the keys of the SSH door: the one that it proves itself with first, then those it will or did use."""
+        slots = sorted(self.ssh_host, key=lambda slot: slot.state is not KeyState.ACTIVE)
+        return tuple(slot.key for slot in slots)
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the JWK Set that we publish: every key in every state, no private part (KEYS-1)."""
@@ -205,6 +215,12 @@ class KeyRing:
             return self
         return replace(self, sealing=_publish(self.sealing, secrets.token_bytes(SEALING_KEY_BYTES), now))
 
+    def rotate_host(self, now: float) -> KeyRing:
+        """Return the ring with a next SSH host key, announced at once and used when `advance` makes it active."""
+        if any(slot.state is not KeyState.ACTIVE for slot in self.ssh_host):
+            return self
+        return replace(self, ssh_host=_publish(self.ssh_host, HostKey.generate(), now))
+
     def advance(self, now: float, pace: Pace = DEFAULT_PACE) -> KeyRing:
         """Return the ring after every step that is due by `now`; it begins nothing."""
         return replace(
@@ -213,12 +229,13 @@ class KeyRing:
             token=_advance(self.token, now, pace, SIGNING_STEPS),
             sealing=_advance(self.sealing, now, pace, SEALING_STEPS),
             cavage=_advance(self.cavage, now, pace, SIGNING_STEPS),
+            ssh_host=_advance(self.ssh_host, now, pace, SIGNING_STEPS),
         )
 
     @property
     def is_complete(self) -> bool:
         """Whether there is a key of every kind."""
-        return bool(self.cavage)
+        return bool(self.cavage and self.ssh_host)
 
     @property
     def is_settled(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from gateway.crypto.sshkeys import public_lines
 from gateway.flows.ladder import Ladder
 from gateway.flows.outbox import Outbox, Outcomes, without_message
 from gateway.model.address import Host
@@ -19,11 +20,16 @@ from gateway.peers.client import Answer, PeerClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverSent:
-    """Delivers what our users' own shares have to tell: the share itself, later its revocation."""
+    """Delivers what our users' own shares have to tell: the share itself, later its revocation.
+
+    Attributes:
+        max_keys: how many public keys a recipient's server may name for one share.
+    """
 
     outbox: Outbox[SentShare]
     ladder: Ladder
     client: PeerClient
+    max_keys: int
 
     async def run(self, provider_id: str, *, at_once: bool = False) -> SentShare | None:
         """Deliver the first message due of one share; return the share, or None if nothing was due.
@@ -41,7 +47,7 @@ class DeliverSent:
             return told.answer
 
         def heard(share: SentShare, message: Message, answer: Answer) -> SentShare:
-            return _share_heard(share, message, answer, announced_type=told_types[0] if told_types else "")
+            return self._share_heard(share, message, answer, announced_type=told_types[0] if told_types else "")
 
         return await self.outbox.deliver(
             provider_id, Outcomes(say=say, heard=heard, refused=_share_refused), at_once=at_once
@@ -56,6 +62,24 @@ class DeliverSent:
             grantee=str(share.recipient),
         )
         return await self.client.post_json(share.recipient.host, "notifications", document, interactive=interactive)
+
+    def _share_heard(self, share: SentShare, message: Message, answer: Answer, *, announced_type: str) -> SentShare:
+        rest = without_message(share, message)
+        if message.kind is not MessageKind.SHARE:
+            return rest
+        told = share_text.parse_answer(answer.document)
+        # The keys of a share are those of its one answer; where it is not offered over SSH there is nothing to open.
+        keys = public_lines(told.public_keys, most=self.max_keys) if share.ssh_uri else ()
+        named = replace(
+            rest,
+            recipient_display_name=told.display_name,
+            recipient_public_keys=keys,
+            announced_type=announced_type,
+        )
+        # The recipient may have answered by a notification before our request came back.
+        return (
+            named if share.state is not SentState.DELIVERING else named.step(SentState.DELIVERED, outbox=named.outbox)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +109,6 @@ class DeliverReceived:
             refused=lambda share, message, _reason: without_message(share, message),
         )
         return await self.outbox.deliver(share_id, outcomes, at_once=at_once)
-
-
-def _share_heard(share: SentShare, message: Message, answer: Answer, *, announced_type: str) -> SentShare:
-    rest = without_message(share, message)
-    if message.kind is not MessageKind.SHARE:
-        return rest
-    display_name = share_text.parse_answer(answer.document)
-    named = replace(rest, recipient_display_name=display_name, announced_type=announced_type)
-    # The recipient may have answered by a notification before our request came back.
-    return named if share.state is not SentState.DELIVERING else named.step(SentState.DELIVERED, outbox=named.outbox)
 
 
 def _share_refused(share: SentShare, message: Message, reason: str) -> SentShare:

@@ -1,4 +1,4 @@
-"""A credential opens a grant, and the grant opens one narrowed storage (flow 4; ACC-2, ACC-3, ACC-6).
+"""A credential opens a grant, and the grant opens one narrowed storage (flows 4 and 5; ACC-2, ACC-3, ACC-6, SHARE-4).
 
 This is the only place where a stranger's secret becomes access. What comes out is `Access`: the grant and a backend
 that cannot reach beyond it. A refusal is 401 only where the peer may believe it: an unknown or expired token, a bare
@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.flows.ports import Clock
 from gateway.model.grant import ClaimedCredential, CredentialForm, Grant
-from gateway.model.share import Requirement, SentShare
+from gateway.model.share import SSH_USER_PREFIX, Requirement, SentShare
 from gateway.model.token import TokenClaims
 from gateway.store.base import StoreHealth, Table
 
@@ -71,6 +71,36 @@ class OpenAccess(Generic[B]):
                 return Access(grant, await self._narrowed_to(grant))
         raise refusal
 
+    async def open_with_key(self, claimed_user: str, claimed_key: str) -> Access[B]:
+        """Return what this user name and public key open at the SSH door (SHARE-4).
+
+        The caller serves it only after the client has proven that it holds the private key.
+
+        Args:
+            claimed_user: the user name of a share.
+            claimed_key: the public key as `type base64`.
+
+        Raises:
+            GatewayError: as `open`.
+        """
+        fingerprint = _fingerprint("ssh", f"{claimed_user}\n{claimed_key}")
+        grant = self.watch.recall(fingerprint)
+        if grant is None:
+            generation = self.watch.generation
+            share = await self._share_with_key(claimed_user, claimed_key)
+            grant = _grant(share)
+            self.watch.remember(fingerprint, grant, None, generation=generation)
+        return Access(grant, await self._narrowed_to(grant))
+
+    async def _share_with_key(self, claimed_user: str, claimed_key: str) -> SentShare:
+        share = await self.shares.get(claimed_user.removeprefix(SSH_USER_PREFIX))
+        if share is None:
+            await self.health.check_marker()
+        # The look-up goes by a name that is known to the recipient only; here it is about the key.
+        elif claimed_user == share.ssh_user and claimed_key in share.recipient_public_keys and share.stands(self.now()):
+            return share
+        raise GatewayError(Kind.UNAUTHENTICATED, "This key opens nothing here.", code="invalid-key")
+
     async def _narrowed_to(self, grant: Grant) -> B:
         # It holds nothing of a request, so the next one under an equal grant uses it too.
         known = self._narrowed.get(grant.grant_id)
@@ -103,7 +133,7 @@ class OpenAccess(Generic[B]):
 
     async def _prove(self, credential: ClaimedCredential) -> Grant:
         text = credential.secret.reveal()
-        fingerprint = hashlib.sha256(f"{credential.form.value}\n{text}".encode()).hexdigest()
+        fingerprint = _fingerprint(credential.form.value, text)
         known = self.watch.recall(fingerprint)
         if known is not None:
             return known
@@ -146,6 +176,10 @@ class OpenAccess(Generic[B]):
 _DOTS_IN_JWT = 2
 
 
+def _fingerprint(form: str, text: str) -> str:
+    return hashlib.sha256(f"{form}\n{text}".encode(errors="surrogatepass")).hexdigest()
+
+
 def _grant(share: SentShare) -> Grant:
     return Grant(
         grant_id=share.provider_id,
@@ -154,7 +188,7 @@ def _grant(share: SentShare) -> Grant:
         storage=share.storage,
         root=share.root,
         kind=share.kind,
-        permissions=share.permissions,
+        permissions=share.granted,
         expires_at=share.expires_at,
     )
 

@@ -11,7 +11,7 @@ account, through which the recipient will reach it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.backends.accounts import NO_ACCOUNT
 from gateway.errors import GatewayError, Kind
@@ -20,10 +20,11 @@ from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
 from gateway.flows.ports import Clock, Storages
 from gateway.log import get_logger
 from gateway.model.address import Host, OcmAddress, parse_address
+from gateway.model.peer import Discovery, Role
 from gateway.model.policy import Deny, plan_requirements
-from gateway.model.resource import Entry, ResourcePath
+from gateway.model.resource import Entry, EntryKind, ResourcePath
 from gateway.model.secret import Secret
-from gateway.model.share import Message, MessageKind, Permission, SentShare
+from gateway.model.share import AccessType, Message, MessageKind, Permission, Protocol, SentShare
 from gateway.model.user import LocalUser
 from gateway.peers.resolver import PeerResolver
 from gateway.store.base import Table
@@ -40,12 +41,16 @@ class ShareDraft:
     Attributes:
         claimed_recipient: the address as it was typed.
         path: the file or folder, seen from the user's root.
+        access_types: how the resource may be used (ACC-5); at least one.
+        protocols: ways to reach it that have to be offered; None for all that both sides have. WebDAV always is.
         expires_at: seconds since the epoch, or None.
     """
 
     claimed_recipient: str
     path: ResourcePath
     permissions: frozenset[Permission] = frozenset({Permission.READ})
+    access_types: frozenset[AccessType] = frozenset({AccessType.REMOTE})
+    protocols: frozenset[Protocol] | None = None
     expires_at: int | None = None
     description: str = ""
 
@@ -56,6 +61,7 @@ class SendShare:
 
     Attributes:
         root_sharing: the names of the storages that may be shared as a whole.
+        ssh_address: the `host:port` of the SSH door, or None if there is none.
     """
 
     shares: Table[SentShare]
@@ -66,6 +72,7 @@ class SendShare:
     root_sharing: frozenset[str]
     must_exchange_token: bool
     default_life_seconds: float
+    ssh_address: str | None
     now: Clock
     new_id: Callable[[], str]
     new_secret: Callable[[], Secret]
@@ -87,6 +94,7 @@ class SendShare:
         requirements = plan_requirements(peer.discovery, must_exchange_token=self.must_exchange_token)
         if isinstance(requirements, Deny):
             raise requirements.error()
+        has_ssh = self._offers_ssh(peer.discovery, entry, draft)
         now = self.now()
         share = SentShare(
             provider_id=self.new_id(),
@@ -98,6 +106,7 @@ class SendShare:
             root=draft.path,
             kind=entry.kind,
             permissions=draft.permissions | {Permission.READ},
+            access_types=draft.access_types,
             requirements=requirements,
             secret=self.new_secret(),
             description=draft.description,
@@ -105,9 +114,25 @@ class SendShare:
             expires_at=draft.expires_at or self._default_end(now),
             outbox=(Message(kind=MessageKind.SHARE, due=now + FIRST_DELIVERY_SECONDS, since=now),),
         )
+        if has_ssh:
+            share = replace(share, ssh_uri=f"{share.ssh_user}@{self.ssh_address}/{_below(share).to_url()}")
         await self.shares.create(share)
         log.info("share created", share=share.provider_id, owner=share.owner, recipient=str(recipient))
         return await self.deliver.run(share.provider_id, at_once=True) or share
+
+    def _offers_ssh(self, peer: Discovery, entry: Entry, draft: ShareDraft) -> bool:
+        """Tell whether the share is offered over SSH.
+
+        Raises:
+            GatewayError: `CONFLICT` if it has to be, and one of the sides cannot.
+        """
+        is_asked = draft.protocols is not None and Protocol.SSH in draft.protocols
+        if is_asked and self.ssh_address is None:
+            raise GatewayError(Kind.CONFLICT, "There is no SSH access at this server; share without it.")
+        if is_asked and not peer.receives(Role.SSH_RECEIVE, entry.kind.value):
+            raise GatewayError(Kind.CONFLICT, "The recipient's server does not use SSH access. Share without it.")
+        is_wanted = is_asked or draft.protocols is None
+        return is_wanted and self.ssh_address is not None and peer.receives(Role.SSH_RECEIVE, entry.kind.value)
 
     def _recipient(self, draft: ShareDraft, storage: str) -> OcmAddress:
         recipient = parse_address(draft.claimed_recipient)
@@ -145,3 +170,8 @@ class SendShare:
                 ) from error
             raise
         return entry
+
+
+def _below(share: SentShare) -> ResourcePath:
+    """Return where the resource is at the SSH door: a folder is the root there, a file stands in it by its name."""
+    return ResourcePath((share.root.name,)) if share.kind is EntryKind.FILE else ResourcePath()

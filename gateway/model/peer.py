@@ -14,6 +14,8 @@ class Role(StrEnum):
 
     WEBDAV = "webdav"
     WEBDAV_RECEIVE = "webdav-receive"
+    SSH = "ssh"
+    SSH_RECEIVE = "ssh-receive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,12 @@ class Discovery:
     public_key: tuple[str, str] | None = None
     notes: tuple[str, ...] = field(default=())
     shapes: frozenset[Shape] = frozenset()
+
+    def receives(self, role: Role, resource_type: str) -> bool:
+        """Tell whether the peer lists `role` for `resource_type`, or for files where it does not know that type."""
+        named = [offer for offer in self.resource_types if offer.name == resource_type]
+        others = [offer for offer in self.resource_types if offer.name == "file"]
+        return any(role in offer.protocols for offer in named or others)
 
     def webdav_path(self, resource_type: str = "file") -> str | None:
         """Return the `webdav` path of `resource_type`, else of any type, else None (ACC-1)."""

@@ -31,6 +31,13 @@ class AccessType(StrEnum):
     DATATX = "datatx"
 
 
+class Protocol(StrEnum):
+    """A way to reach a shared resource that we can offer (SHARE-3, SHARE-4)."""
+
+    WEBDAV = "webdav"
+    SSH = "ssh"
+
+
 class Requirement(StrEnum):
     """What the recipient's provider has to do before access (SHARE-3)."""
 
@@ -126,6 +133,8 @@ RECEIVED_STEPS: dict[ReceivedState, frozenset[ReceivedState]] = {
     ReceivedState.UNSHARED: frozenset(),
     ReceivedState.EXPIRED: frozenset(),
 }
+# How user names at the SSH door begin that mean a share; none of our own users may have such a name there.
+SSH_USER_PREFIX = "ocm-"
 # The states in which the grant of a sent share stands. Access works before acceptance (DESIGN 10).
 STANDING = frozenset({SentState.DELIVERING, SentState.DELIVERED, SentState.ACCEPTED})
 
@@ -150,6 +159,8 @@ class SentShare:
         closed_reason: why the share ended, in words for the owner.
         problem: what keeps the recipient from opening it now, in words for the owner.
         transferred_at: when the recipient's provider said that it has copied the resource, or None.
+        ssh_uri: where it is offered over SSH, or empty if it is not (SHARE-4).
+        recipient_public_keys: the keys that open it there, as `type base64`; exactly those the recipient answered.
     """
 
     provider_id: str
@@ -174,6 +185,18 @@ class SentShare:
     closed_reason: str = ""
     problem: str = ""
     transferred_at: float | None = None
+    ssh_uri: str = ""
+    recipient_public_keys: tuple[str, ...] = ()
+
+    @property
+    def ssh_user(self) -> str:
+        """The user name by which this share is chosen at the SSH door; local users cannot have it."""
+        return f"{SSH_USER_PREFIX}{self.provider_id}"
+
+    @property
+    def granted(self) -> frozenset[Permission]:
+        """What may be done with the resource (ACC-5): one that may only be transferred away can only be read."""
+        return self.permissions if AccessType.REMOTE in self.access_types else self.permissions - {Permission.WRITE}
 
     def stands(self, now: float) -> bool:
         """Tell whether this grant opens anything at `now` (seconds since the epoch)."""

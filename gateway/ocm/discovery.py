@@ -38,6 +38,7 @@ class DiscoveryOffer:
         prefix: the path of everything that is ours, with a leading slash.
         provider: a name for people.
         capabilities, criteria: the draft's words; what is said here is enforced elsewhere.
+        ssh_address: the `host:port` of the SSH door, or None if there is none.
 
     Raises:
         GatewayError: `CONFIGURATION` if the words contradict each other (DISC-4, DISC-5).
@@ -49,6 +50,7 @@ class DiscoveryOffer:
     capabilities: frozenset[str] = frozenset({_EXCHANGE_TOKEN, "http-sig", "notifications", "protocol-object"})
     criteria: frozenset[str] = frozenset()
     has_token_end_point: bool = True
+    ssh_address: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse an offer that no peer could use."""
@@ -157,20 +159,24 @@ def _full(offer: DiscoveryOffer) -> dict[str, object]:
         "apiVersion": API_VERSION,
         "endPoint": base,
         "provider": offer.provider,
-        "resourceTypes": [_resource_type(kind, offer.prefix) for kind in (EntryKind.FILE, EntryKind.FOLDER)],
+        "resourceTypes": [_resource_type(kind, offer) for kind in (EntryKind.FILE, EntryKind.FOLDER)],
         "capabilities": sorted(offer.capabilities),
         "criteria": sorted(offer.criteria),
         "jwksUri": f"{base}/jwks",
     }
     if offer.has_token_end_point:
         document["tokenEndPoint"] = f"{base}/token"
+    if offer.ssh_address is not None:
+        document["sshHostKeys"] = f"{base}/ssh-host-keys"
     return document
 
 
-def _resource_type(kind: EntryKind, prefix: str) -> dict[str, object]:
-    return {
-        "name": kind.value,
-        "shareTypes": ["user"],
-        # We can use both forms of `uri`; an absolute one leaves nothing to interpretation.
-        "protocols": {Role.WEBDAV.value: webdav_path(prefix), Role.WEBDAV_RECEIVE.value: {"uri": "absolute"}},
+def _resource_type(kind: EntryKind, offer: DiscoveryOffer) -> dict[str, object]:
+    # We can use both forms of `uri`; an absolute one leaves nothing to interpretation.
+    protocols: dict[str, object] = {
+        Role.WEBDAV.value: webdav_path(offer.prefix),
+        Role.WEBDAV_RECEIVE.value: {"uri": "absolute"},
     }
+    if offer.ssh_address is not None:
+        protocols[Role.SSH.value] = offer.ssh_address
+    return {"name": kind.value, "shareTypes": ["user"], "protocols": protocols}

@@ -19,6 +19,7 @@ from gateway.ocm.dialects import aliases, legacy
 from gateway.ocm.fields import Fields
 
 WEBDAV = "webdav"
+SSH = "ssh"
 URI_MAX_CHARS = 2048
 SIZE_MAX_BYTES = 2**63 - 1
 # Where there was a fault, which is told in the end.
@@ -51,15 +52,18 @@ def other_protocols(share: Fields) -> tuple[str, ...]:
     return tuple(name for name in protocol.members if name not in _USED) if protocol else ()
 
 
-def render_protocol(offer: WebdavOffer, form: Payload = Payload.MULTI) -> dict[str, object]:
-    """Return the `protocol` of a share that is sent, in one of its forms."""
+def render_protocol(offer: WebdavOffer, form: Payload = Payload.MULTI, *, ssh_uri: str = "") -> dict[str, object]:
+    """Return the `protocol` of a share that is sent, in one of its forms; only one has room for SSH too (SHARE-4)."""
     match form:
         case Payload.OPTIONS:
             return legacy.options_protocol(offer.secret)
         case Payload.NAMED:
             return {"name": WEBDAV, WEBDAV: render_webdav(offer)}
         case Payload.MULTI:
-            return {"name": "multi", WEBDAV: render_webdav(offer)}
+            webdav = render_webdav(offer)
+            ssh = {"uri": ssh_uri} | {name: webdav[name] for name in ("accessTypes",) if name in webdav}
+            multi: dict[str, object] = {"name": "multi", WEBDAV: webdav}
+            return multi | ({SSH: ssh} if ssh_uri else {})
 
 
 def render_webdav(offer: WebdavOffer) -> dict[str, object]:

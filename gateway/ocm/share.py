@@ -25,6 +25,7 @@ from gateway.ocm.protocol import other_protocols, read_webdav, render_protocol
 # The last second of the year 9999: beyond it a number is no time, or is in milliseconds.
 EXPIRATION_MAX = 253_402_300_799
 DISPLAY_NAME = "recipientDisplayName"
+PUBLIC_KEYS = "recipientPublicKeys"
 _NO_NAMES = frozenset({".", ".."})
 # Stand-ins in a notification that is refused in the end.
 _NOBODY = OcmAddress("", Host(""))
@@ -138,16 +139,34 @@ def render(
         **display_names,
         "shareType": ShareType.USER.value,
         "resourceType": announced_type(share, form, takes_folders=takes_folders),
-        "protocol": render_protocol(offer, form),
+        "protocol": render_protocol(offer, form, ssh_uri=share.ssh_uri),
     }
     if share.expires_at is not None:
         document["expiration"] = share.expires_at
     return document
 
 
-def parse_answer(document: dict[str, object] | None) -> str:
-    """Return the recipient's display name from a peer's answer; "" if it is not told, as it need not be."""
-    return Fields(document or {}).text(DISPLAY_NAME)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareAnswer:
+    """What a peer told when it took a share (SHARE-7); nothing of it need be there.
+
+    Attributes:
+        public_keys: one-line OpenSSH keys as they were written (SHARE-4).
+    """
+
+    display_name: str = ""
+    public_keys: tuple[str, ...] = ()
+
+
+def parse_answer(document: dict[str, object] | None) -> ShareAnswer:
+    """Return what a peer's answer to a share tells; what is not as it should be is as if it were not there."""
+    keys = (document or {}).get(PUBLIC_KEYS)
+    # A single key may stand without its list.
+    lines = [keys] if isinstance(keys, str) else keys if isinstance(keys, list) else []
+    return ShareAnswer(
+        display_name=Fields(document or {}).text(DISPLAY_NAME),
+        public_keys=tuple(line for line in lines if isinstance(line, str)),
+    )
 
 
 def render_answer(recipient_display_name: str) -> dict[str, object]:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.crypto import hostkeys
 from gateway.crypto.keys import key_id_host
+from gateway.errors import GatewayError, Kind
 from gateway.flows.notify import Notify
 from gateway.flows.receive_share import ReceiveShare
 from gateway.model.address import Host
@@ -33,7 +35,11 @@ DISCOVERY_MAX_AGE_SECONDS = 300
 # An opaque key id is tried against at most so many peers that hold the share it speaks of (DESIGN 8).
 OPAQUE_KEY_HOSTS = 5
 DISCOVERY_PATHS = ("/.well-known/ocm", "/ocm-provider", "/ocm-provider/", "/ocm-provider/index.php")
-_ABOUT = {"discovery": "who this provider is, and what it can do (DISC-1)", "keys": "our public keys (KEYS-1)"}
+_ABOUT = {
+    "discovery": "who this provider is, and what it can do (DISC-1)",
+    "keys": "our public keys (KEYS-1)",
+    "ssh-host-keys": "a signed statement of the SSH door's host keys",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,7 @@ class OcmDoors:
 
     Attributes:
         public_key: `(keyId, PEM)` of the RSA key that we sign with to peers of an older kind.
+        host_keys: makes the signed statement of the SSH door's host keys; None if there is no such door.
     """
 
     gate: PeerGate
@@ -53,6 +60,7 @@ class OcmDoors:
     sent: Table[SentShare]
     received: Table[ReceivedShare]
     json_depth: int
+    host_keys: Callable[[], str] | None = None
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
@@ -60,6 +68,7 @@ class OcmDoors:
         return (
             *(self._open("discovery", path, self.discovery) for path in DISCOVERY_PATHS),
             *(self._open("keys", path, self.key_set) for path in ("/.well-known/jwks.json", f"{prefix}/jwks")),
+            self._open("ssh-host-keys", f"{prefix}/ssh-host-keys", self.ssh_host_keys),
             self._peer("shares", f"{prefix}/shares", "a peer shares with us (SHARE-7)", self.share),
             self._peer("notifications", f"{prefix}/notifications", "news of a share (NOTE-1)", self.notification),
         )
@@ -72,6 +81,17 @@ class OcmDoors:
     async def key_set(self, _request: web.Request) -> web.Response:
         """Serve our JWK set."""
         return _public_json(self.jwks())
+
+    async def ssh_host_keys(self, _request: web.Request) -> web.Response:
+        """Serve the signed statement of the SSH door's host keys.
+
+        Raises:
+            GatewayError: `NOT_FOUND` if there is no such door.
+        """
+        if self.host_keys is None:
+            raise GatewayError(Kind.NOT_FOUND, "There is no SSH door here.")
+        headers = {"Cache-Control": f"public, max-age={DISCOVERY_MAX_AGE_SECONDS}"}
+        return web.Response(text=self.host_keys(), content_type=hostkeys.CONTENT_TYPE, headers=headers)
 
     async def share(self, request: web.Request) -> web.Response:
         """Take in a share (SHARE-7)."""

@@ -118,12 +118,16 @@ def test_keys_are_made_shown_and_rotated(run):
     assert run("keys", "init")[0] == 1
     status, said = run("keys", "show")
     assert status == 0
-    assert said.count("active") == 2
+    assert said.count("active") == 3
+    assert "SSH door ssh-ed25519 " in said
     assert "https://cloud.example.org/ocm#" in said
     assert run("keys", "rotate") == (0, "Nothing is due yet.\n")
     status, said = run("keys", "rotate", "--now")
-    assert (status, said.count("next "), said.count("active ")) == (0, 2, 2)
+    assert (status, said.count("next "), said.count("active ")) == (0, 2, 3)
     assert run("keys", "rotate", "--now") == (0, "Nothing is due yet.\n")
+    status, said = run("keys", "rotate", "--ssh")
+    assert (status, said.count("next "), said.count("active ")) == (0, 3, 3)
+    assert run("keys", "rotate", "--ssh") == (0, "Nothing is due yet.\n")
     assert run("store", "init")[0] == 0
 
 

@@ -200,7 +200,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
         return Outbox(shares=table, task=task, queue=queue, retry=RetryRule(), now=clock, chance=lambda: 0.5)
 
     ladder = Ladder(resolver=peer, client=peer, records=peer, authority=authority, public_url=url, prefix=prefix)
-    tell_sent = DeliverSent(outbox=outbox(sent, "sent"), ladder=ladder, client=peer)
+    tell_sent = DeliverSent(outbox=outbox(sent, "sent"), ladder=ladder, client=peer, max_keys=10)
     tell_received = DeliverReceived(outbox=outbox(received, "received"), client=peer, authority=authority)
 
     async def nothing(_what):
@@ -227,6 +227,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
         gate=gate,
         storages=near,
         send_share=SendShare(
+            ssh_address=None,
             shares=sent,
             storages=near,
             resolver=peer,

@@ -17,6 +17,7 @@ from gateway.ocm.fields import Fields
 from gateway.ocm.jsontext import parse_object
 from gateway.ocm.protocol import render_protocol
 from gateway.ocm.share import (
+    ShareAnswer,
     ShareNotification,
     parse,
     parse_answer,
@@ -677,7 +678,7 @@ def test_round_trip(sent):
 def test_answer():
     """The answer tells the recipient's display name."""
     assert render_answer("Bob") == {"recipientDisplayName": "Bob"}
-    assert parse_answer(render_answer("Bob")) == "Bob"
+    assert parse_answer(render_answer("Bob")).display_name == "Bob"
 
 
 @pytest.mark.parametrize(
@@ -693,7 +694,7 @@ def test_answer():
 )
 def test_answer_without_name(document):
     """An answer need not tell a name; an impossible one is passed over."""
-    assert parse_answer(document) == ""
+    assert parse_answer(document) == ShareAnswer()
 
 
 @pytest.mark.req("SHARE-7")

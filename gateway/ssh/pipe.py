@@ -1,0 +1,135 @@
+"""The bytes of one SSH channel, in both directions, with an end to patience in each.
+
+What comes in is held up to a bound, then the client's window is left to run dry. What goes out waits while the
+channel or the connection below it is full: asyncssh itself lets the connection's buffer grow without a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncssh
+
+INPUT_MAX_BYTES = 1024 * 1024
+# How much may wait for the client's window before the writer waits.
+OUTPUT_MAX_BYTES = 512 * 1024
+
+
+class Flow:
+    """Whether more can be sent on one connection."""
+
+    def __init__(self) -> None:
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    def pause(self) -> None:
+        """Let writers wait."""
+        self._may_write.clear()
+
+    def resume(self) -> None:
+        """Let writers go on."""
+        self._may_write.set()
+
+    async def wait(self) -> None:
+        """Return when more can be sent."""
+        if not self._may_write.is_set():
+            await self._may_write.wait()
+
+
+class Pipe:
+    """One channel.
+
+    Args:
+        below: the flow of the connection.
+        on_traffic: called for each piece of data, so that idle connections can be told.
+    """
+
+    def __init__(self, below: Flow, on_traffic: Callable[[], None]) -> None:
+        self._below = below
+        self._own = Flow()
+        self._on_traffic = on_traffic
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self._held = bytearray()
+        self._is_ended = False
+        self._is_paused = False
+        self._more = asyncio.Event()
+
+    def attach(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        """Begin with this channel."""
+        self._channel = channel
+        channel.set_write_buffer_limits(high=OUTPUT_MAX_BYTES)
+
+    def feed(self, data: bytes) -> None:
+        """Take what has come in."""
+        self._on_traffic()
+        self._held += data
+        self._more.set()
+        if len(self._held) > INPUT_MAX_BYTES and not self._is_paused and self._channel is not None:
+            self._is_paused = True
+            self._channel.pause_reading()
+
+    def end(self) -> None:
+        """Take it that nothing more comes in."""
+        self._is_ended = True
+        self._more.set()
+
+    def pause(self) -> None:
+        """Let writers wait: the client's window is used up."""
+        self._own.pause()
+
+    def resume(self) -> None:
+        """Let writers go on."""
+        self._own.resume()
+
+    async def read(self, count: int) -> bytes:
+        """Return exactly `count` bytes.
+
+        Raises:
+            EOFError: if the client ends before that.
+        """
+        while len(self._held) < count:
+            await self._wait(count)
+        return self._take(count)
+
+    async def read_some(self, most: int) -> bytes:
+        """Return at least one byte and at most `most`; none at the end."""
+        while not self._held:
+            if self._is_ended:
+                return b""
+            await self._wait(1)
+        return self._take(min(most, len(self._held)))
+
+    async def write(self, *parts: bytes) -> None:
+        """Send bytes; returns when more can be sent."""
+        if self._channel is None or self._channel.is_closing():
+            raise EOFError
+        self._on_traffic()
+        self._channel.write(b"".join(parts))
+        await self._own.wait()
+        await self._below.wait()
+
+    def finish(self, status: int) -> None:
+        """End the channel with an exit status."""
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.exit(status)
+
+    async def _wait(self, count: int) -> None:
+        if self._is_ended:
+            raise EOFError
+        if self._is_paused and len(self._held) < max(count, INPUT_MAX_BYTES // 2):
+            self._is_paused = False
+            assert self._channel is not None
+            self._channel.resume_reading()
+            if len(self._held) >= count:
+                return
+        self._more.clear()
+        await self._more.wait()
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._held[:count])
+        del self._held[:count]
+        if self._is_paused and len(self._held) < INPUT_MAX_BYTES // 2 and self._channel is not None:
+            self._is_paused = False
+            self._channel.resume_reading()
+        return taken

@@ -1,0 +1,218 @@
+"""One connection to the SSH door, from its first byte to its last.
+
+A guest is known in three steps: a doorkeeper says whom a user name and key would stand for, the client proves that it
+holds the key, and only then is anything served. Whatever was asked about a key before its proof opens nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from gateway.errors import GatewayError, Kind
+from gateway.log import get_logger
+from gateway.model.secret import Secret
+from gateway.ssh.channel import Channel
+from gateway.ssh.guests import Guest
+from gateway.ssh.handles import Count
+from gateway.ssh.pipe import Flow
+
+if TYPE_CHECKING:
+    from gateway.ssh.server import SshDoor
+
+log = get_logger(__name__)
+
+Clock = Callable[[], float]
+
+# Keys and pass words that one connection may try. Clients offer every key that they have.
+TRIES_MAX = 12
+CHANNELS_MAX = 10
+# How long a client that is sent away has to read why.
+FAREWELL_SECONDS = 2.0
+# How often it is looked whether a connection is idle, as a part of the time after which it is.
+IDLE_LOOKS = 4
+
+
+class Visit(asyncssh.SSHServer):
+    """One connection."""
+
+    def __init__(self, door: SshDoor) -> None:
+        self._door = door
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._address = ""
+        self._counted: list[tuple[Counter[str], str]] = []
+        self._claimed: Guest | None = None
+        self._tries = 0
+        self._guest: Guest | None = None
+        self._channels: set[asyncio.Task[None]] = set()
+        self._seen_at = 0.0
+        self._reason = "What was shared with you here has ended."
+        self._is_lost = asyncio.Event()
+        self.flow = Flow()
+        self.handles = Count(door.limits.handles, door.told_handles)
+        self.task: asyncio.Task[None] | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Take a connection, or drop it at once if there are too many."""
+        self._connection = conn
+        # asyncssh leaves these two to do nothing, and would hold without bound what the client does not read.
+        conn.pause_writing = self.flow.pause  # type: ignore[method-assign] # as said
+        conn.resume_writing = self.flow.resume  # type: ignore[method-assign] # as said
+        peer = conn.get_extra_info("peername")
+        self._address = str(peer[0]) if peer else ""
+        limits, network = self._door.limits, self._door.network_of(self._address)
+        is_full = len(self._door.visits) >= limits.connections
+        if is_full or not self._count(self._door.addresses, network, limits.per_address):
+            log.warning("ssh connection dropped, too many are open", address=self._address)
+            conn.abort()
+            return
+        self._door.visits.add(self)
+        self._door.told_sessions(1)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
+        """End what was served."""
+        self._is_lost.set()
+        for counter, key in self._counted:
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]
+        self._counted.clear()
+        if self.task is not None:
+            self.task.cancel()
+        if self in self._door.visits:
+            self._door.visits.discard(self)
+            self._door.told_sessions(-1)
+
+    def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
+        """Demand a proof of everybody."""
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """Take keys."""
+        return True
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Tell whether this key would open something; it is proven only when `auth_completed` is called."""
+        line = key.export_public_key("openssh").decode("ascii", "replace")
+        claimed = " ".join(line.split()[:2])
+        return await self._is_known([partial(keeper.by_key, username, claimed) for keeper in self._door.doorkeepers])
+
+    def password_auth_supported(self) -> bool:
+        """Take pass words where some guest can have one."""
+        return any(keeper.takes_passwords for keeper in self._door.doorkeepers)
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        """Tell whether this pass word opens something."""
+        secret, where = Secret(password), self._address
+        keepers = [keeper for keeper in self._door.doorkeepers if keeper.takes_passwords]
+        return await self._is_known([partial(keeper.by_password, username, secret, where) for keeper in keepers])
+
+    def auth_completed(self) -> None:
+        """Begin to serve the guest who has proven what was last asked about."""
+        guest, connection = self._claimed, self._connection
+        assert guest is not None
+        assert connection is not None
+        if not self._count(self._door.rooms, guest.room, self._door.limits.per_room):
+            connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "Too many connections are open.")
+            return
+        self._guest = guest
+        self.seen()
+        self.task = asyncio.create_task(self._serve(guest))
+        log.info("ssh guest came in", guest=guest.name, address=self._address)
+
+    def session_requested(self) -> Channel | bool:
+        """Open a channel for a guest, as long as there are not too many."""
+        if self._guest is None or len(self._channels) >= CHANNELS_MAX:
+            return False
+        return Channel(self, self._guest)
+
+    @property
+    def now(self) -> Clock:
+        """The clock of the door."""
+        return self._door.now
+
+    def seen(self) -> None:
+        """Note that there was traffic."""
+        self._seen_at = asyncio.get_running_loop().time()
+
+    def work(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run the work of a channel, which ends with the visit at the latest."""
+        task = asyncio.create_task(work)
+        self._channels.add(task)
+        task.add_done_callback(self._channels.discard)
+        return task
+
+    def leave(self, reason: str) -> None:
+        """Send the guest away."""
+        self._reason = reason
+        if self.task is not None:
+            self.task.cancel()
+        elif self._connection is not None:
+            self._connection.abort()
+
+    async def _is_known(self, questions: Sequence[Callable[[], Awaitable[Guest | None]]]) -> bool:
+        self._claimed = None
+        self._tries += 1
+        if self._tries > TRIES_MAX:
+            self._send_away("Too many failed log-ins.")
+            return False
+        try:
+            for question in questions:
+                self._claimed = await question()
+                if self._claimed is not None:
+                    return True
+            await self._door.refuse_guesser(self._address)
+        except GatewayError as error:
+            if error.kind is Kind.UNAVAILABLE:
+                log.warning("ssh log-in cannot be decided", reason=str(error))
+            if error.kind is Kind.LIMITED:
+                self._send_away(error.public)
+        return False
+
+    def _send_away(self, reason: str) -> None:
+        if self._connection is not None:
+            self._connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, reason)
+
+    def _count(self, counter: Counter[str], key: str, most: int) -> bool:
+        if counter[key] >= most:
+            return False
+        counter[key] += 1
+        self._counted.append((counter, key))
+        return True
+
+    async def _serve(self, guest: Guest) -> None:
+        try:
+            with guest.serving():
+                await self._until_idle()
+            self._reason = "There was no traffic for a long time."
+        except asyncio.CancelledError:
+            # The connection is lost, the guest has to leave, or what let him in has ended.
+            pass
+        finally:
+            await self._end(guest)
+
+    async def _until_idle(self) -> None:
+        idle, loop = self._door.limits.idle_seconds, asyncio.get_running_loop()
+        while loop.time() - self._seen_at < idle:  # noqa: ASYNC110 - each piece of data would set the event
+            await asyncio.sleep(idle / IDLE_LOOKS)
+
+    async def _end(self, guest: Guest) -> None:
+        connection = self._connection
+        assert connection is not None
+        channels = tuple(self._channels)
+        for channel in channels:
+            channel.cancel()
+        if not self._is_lost.is_set():
+            log.info("ssh guest is sent away", guest=guest.name, reason=self._reason)
+            connection.disconnect(asyncssh.DISC_BY_APPLICATION, self._reason)
+        # Files in the making are given up before anybody may think that the visit is over.
+        await asyncio.gather(*channels, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_lost.wait(), FAREWELL_SECONDS)
+        connection.abort()
