@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.app import mount as mounting
+from gateway.app import transfers
 from gateway.app.core import Core
 from gateway.app.flows import Flows
 from gateway.app.peers import Far
@@ -29,7 +30,6 @@ from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.account import AccountDoors
 from gateway.web.api import ApiDoors
-from gateway.web.apitransfers import TransferApi
 from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
 from gateway.web.granted import GrantedDoor
@@ -55,19 +55,13 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     app = web.Application(
         middlewares=[believe_proxies(config.http.trusted_proxies), watch(core.metrics)], client_max_size=FORM_MAX_BYTES
     )
-    own = TransferApi(
-        gate=api.gate,
-        transfers=flows.transferring.transfers,
-        prefix=config.prefix,
-        max_bytes=config.limits.json_bytes,
-        json_depth=config.limits.json_depth,
-    )
     app.on_response_prepare.append(stamp)
     ui.set_up(app)
     accounts = _accounts(core, flows, near, api)
     accounts.set_up(app)
     mounts = mounting.doors(core, flows, api.gate, people)
-    users = (*mounts, *api.doors(), *own.doors(), *ui.doors(), *accounts.doors())
+    copies = transfers.doors(core, flows.transferring, ui.pages)
+    users = (*mounts, *api.doors(), *ui.doors(), *copies, *accounts.doors())
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = Elsewhere(
         behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes

@@ -19,6 +19,10 @@ from gateway.flows.use_remote import UseRemote
 from gateway.jobs.transfers import TransferTasks
 from gateway.store.queue import QueueRules, SaqQueue
 from gateway.store.tables import RECEIVED_SHARES, TRANSFER_BATCHES, TRANSFERS
+from gateway.web.apitransfers import TransferApi
+from gateway.web.doors import Door
+from gateway.web.pages import Pages
+from gateway.web.uitransfers import TransferPages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,19 @@ def build(
     )
     tasks = TransferTasks(transfers=transfers, batches=batches, run=run, queue=queue, now=core.now)
     return Transferring(transfers=asked, tasks=tasks, queue=queue)
+
+
+def doors(core: Core, transferring: Transferring, pages: Pages) -> tuple[Door, ...]:
+    """Return the doors of transfers: REST and pages."""
+    config = core.config
+    rest = TransferApi(
+        gate=pages.gate,
+        transfers=transferring.transfers,
+        prefix=config.prefix,
+        max_bytes=config.limits.json_bytes,
+        json_depth=config.limits.json_depth,
+    )
+    return (*rest.doors(), *TransferPages(pages=pages, transfers=transferring.transfers, now=core.now).doors())
 
 
 def _rules(config: Config) -> TransferRules:

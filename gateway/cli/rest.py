@@ -68,13 +68,13 @@ class RestClient:
         """Store JSON and return the JSON answered."""
         return _json(self.call("PUT", path, json.dumps(document).encode(), "application/json"))
 
-    def shares(self, path: str) -> list[Any]:
-        """Return all the shares of a list, however many pages it has."""
+    def shares(self, path: str, member: str = "shares") -> list[Any]:
+        """Return all the shares (or what else is the `member`) of a list, however many pages it has."""
         found: list[Any] = []
         cursor = ""
         for _ in range(PAGES_MAX):
             page = self.get(path + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
-            found += page["shares"]
+            found += page[member]
             cursor = page["cursor"]
             if not cursor:
                 break

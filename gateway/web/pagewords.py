@@ -34,6 +34,7 @@ NOTICES: Mapping[str, tuple[bool, str]] = {
     "account-stored": (True, "It works, and is stored. The gateway opens your files with it from now on."),
     "account-withdrawn": (True, "Withdrawn. The gateway has forgotten this account."),
     "app-password-withdrawn": (True, "Withdrawn. Nothing opens with this app password any more."),
+    "transfer-cancelled": (True, "Stopped. What was copied is in your files."),
     "left": (True, "Given back. The sender will be told."),
 }
 

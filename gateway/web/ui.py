@@ -50,6 +50,11 @@ class UiDoors:
             now=api.gate.now,
         )
 
+    @property
+    def pages(self) -> Pages:
+        """The frame of all pages."""
+        return self._pages
+
     def set_up(self, app: web.Application) -> None:
         """Let `app` render pages."""
         install(app, prefix=self._pages.prefix, authority=self._authority, provider_name=self._provider_name)

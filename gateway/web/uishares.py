@@ -20,7 +20,16 @@ from gateway.flows.send_share import DESCRIPTION_MAX_CHARS, SendShare, ShareDraf
 from gateway.model.address import Host, OcmAddress, parse_address
 from gateway.model.peer import Peer
 from gateway.model.resource import ResourcePath
-from gateway.model.share import SENT_STEPS, STANDING, Permission, ReceivedShare, ReceivedState, SentShare, SentState
+from gateway.model.share import (
+    SENT_STEPS,
+    STANDING,
+    AccessType,
+    Permission,
+    ReceivedShare,
+    ReceivedState,
+    SentShare,
+    SentState,
+)
 from gateway.store.base import Table
 from gateway.web import files, pagewords
 from gateway.web.pages import Pages, Visitor
@@ -270,11 +279,14 @@ def _problem(share: SentShare) -> str:
 
 def _received_row(share: ReceivedShare, now: float) -> Mapping[str, object]:
     has_ended = share.expires_at is not None and share.expires_at <= now
+    can_open = share.state is ReceivedState.ACCEPTED and not has_ended
     return {
         "share": share,
         "words": pagewords.received_words(share, now),
         "may_write": Permission.WRITE in share.webdav.permissions,
         "can_answer": share.state is ReceivedState.PENDING and not has_ended,
-        "can_open": share.state is ReceivedState.ACCEPTED and not has_ended,
+        "can_browse": can_open and AccessType.REMOTE in share.webdav.access_types,
+        "can_copy": can_open and AccessType.DATATX in share.webdav.access_types,
+        "can_open": can_open,
         "is_over": has_ended or share.state not in (ReceivedState.PENDING, ReceivedState.ACCEPTED),
     }
