@@ -34,7 +34,8 @@ for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_TRANSFERS, *FOR_ACCOUNTS, *FOR_
 def main() -> None:
     """Run the command line; an expected failure is one sentence on standard error and an exit code."""
     try:
-        cli(standalone_mode=False)
+        # The library hands an exit code back instead of leaving with it.
+        code = cli(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(INTERRUPTED)
     except click.exceptions.Exit as stop:
@@ -47,3 +48,5 @@ def main() -> None:
         for fault in error.faults:
             click.echo(f"  {fault.name}: {fault.message}", err=True)
         sys.exit(exit_code(error))
+    if isinstance(code, int):
+        sys.exit(code)
