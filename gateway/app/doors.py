@@ -36,6 +36,7 @@ from gateway.web.granted import GrantedDoor
 from gateway.web.middleware import believe_proxies, stamp, watch
 from gateway.web.ocm import OcmDoors
 from gateway.web.pages import Pages
+from gateway.web.parents import Parents
 from gateway.web.passthrough import Elsewhere, Passthrough
 from gateway.web.peergate import PeerGate
 from gateway.web.token import TokenDoor
@@ -64,7 +65,10 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     users = (*mounts, *api.doors(), *ui.doors(), *copies, *accounts.doors())
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = Elsewhere(
-        behind=await _passthrough(config, core.stack), prefix=config.prefix, pass_probes=config.passthrough.pass_probes
+        behind=await _passthrough(config, core.stack),
+        parents=Parents(f"{config.prefix}/received"),
+        prefix=config.prefix,
+        pass_probes=config.passthrough.pass_probes,
     )
     app.router.add_route("*", "/{path:.*}", elsewhere.answer)
     return app

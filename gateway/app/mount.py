@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
 from gateway.backends.locked import Locked, LockRules
+from gateway.backends.macfiles import Absent, MacFiles
 from gateway.backends.spacelocks import SpaceLocks
 from gateway.flows.received_tree import ReceivedTree
 from gateway.identity.apppasswords import AppPasswords
@@ -37,11 +38,17 @@ def doors(core: Core, flows: Flows, users: UserGate, people: Identity) -> tuple[
         max_per_user=config.mount.app_passwords,
     )
     gate = MountGate(users=users, identity=people, app_passwords=app_passwords, strips_domain=config.mount.strip_domain)
+    trees = Trees(
+        core=core,
+        flows=flows,
+        absent=Absent(now=core.now),
+        root=DavRoot(prefix=f"{config.prefix}/received", authorities=frozenset({config.authority})),
+    )
     door = MountDoor(
         gate=gate,
         dav=DavDoor(),
-        open_mount=partial(_open, core, flows),
-        root=DavRoot(prefix=f"{config.prefix}/received", authorities=frozenset({config.authority})),
+        open_mount=trees.share,
+        root=trees.root,
     )
     api = AppPasswordApi(
         gate=users,
@@ -56,24 +63,47 @@ def doors(core: Core, flows: Flows, users: UserGate, people: Identity) -> tuple[
     return (*door.doors(), *api.doors(), *pages.doors())
 
 
-async def _open(core: Core, flows: Flows, mounter: Mounter, root: DavRoot, path: ResourcePath) -> DavShare:
-    tree = ReceivedTree(
-        user=mounter.user,
-        shelf=flows.received_shelf,
-        use_remote=flows.use_remote,
-        now=core.now,
-        still_stands=mounter.still_stands,
-    )
-    locked = Locked(tree, _rules(core, mounter.user.identifier))
-    permissions_at = await tree.permissions()
-    return DavShare(
-        backend=locked,
-        permissions=permissions_at(path),
-        permissions_at=permissions_at,
-        root=root,
-        locks=SpaceLocks(locked, tree.check_writable),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trees:
+    """Makes what each user mounts.
 
+    Attributes:
+        root: how the mount is addressed.
+    """
 
-def _rules(core: Core, user: str) -> LockRules:
-    return LockRules(locks=core.store.locks, space=f"received\n{user}", holder=f"user {user}", now=core.now)
+    core: Core
+    flows: Flows
+    absent: Absent
+    root: DavRoot
+
+    def locked(self, tree: ReceivedTree) -> Locked:
+        """Return a user's tree as all of her doors show it: locks hold among them."""
+        user = tree.user.identifier
+        rule = self.core.config.mount.mac_metadata
+        quiet = MacFiles(backend=tree, rule=rule, absent=self.absent, whose=user)
+        rules = LockRules(
+            locks=self.core.store.locks, space=f"received\n{user}", holder=f"user {user}", now=self.core.now
+        )
+        return Locked(quiet, rules)
+
+    def tree(self, mounter: Mounter) -> ReceivedTree:
+        """Return what a user has received."""
+        return ReceivedTree(
+            user=mounter.user,
+            shelf=self.flows.received_shelf,
+            use_remote=self.flows.use_remote,
+            now=self.core.now,
+            still_stands=mounter.still_stands,
+        )
+
+    async def share(self, mounter: Mounter, path: ResourcePath) -> DavShare:
+        """Return a user's tree as the WebDAV door serves it to a request for `path`."""
+        tree = self.tree(mounter)
+        locked, permissions_at = self.locked(tree), await tree.permissions()
+        return DavShare(
+            backend=locked,
+            permissions=permissions_at(path),
+            permissions_at=permissions_at,
+            root=self.root,
+            locks=SpaceLocks(locked, tree.check_writable),
+        )

@@ -175,9 +175,22 @@ class Session(Section):
     max: Seconds = Field(7 * 86400, description="A session ends after this long.")
 
 
+class MacMetadata(StrEnum):
+    """What becomes of what macOS leaves in folders."""
+
+    STORE = "store"
+    DISCARD = "discard"
+    REFUSE = "refuse"
+
+
 class Mount(Section):
     """What users mount as a drive or folder: the shares that they have received."""
 
+    mac_metadata: MacMetadata = Field(
+        MacMetadata.STORE,
+        description="What becomes of files that only macOS needs, such as .DS_Store: `store` them as they come, take "
+        "and `discard` them, or `refuse` them.",
+    )
     app_passwords: Count = Field(20, description="How many app passwords a user may have.")
     strip_domain: bool = Field(
         default=False, description="Take `DOMAIN\\user` for `user`, as Windows may write a log-in name."

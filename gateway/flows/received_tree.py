@@ -58,7 +58,8 @@ class ReceivedTree:
         shelf = await self.shelf.of(self.user.identifier)
 
         def at(path: ResourcePath) -> frozenset[Permission]:
-            shares = shelf.values() if path.is_root else [shelf[path.parts[0]]] if path.parts[0] in shelf else []
+            # What is not there is told as missing, not as forbidden.
+            shares = [shelf[path.parts[0]]] if path.parts and path.parts[0] in shelf else shelf.values()
             return frozenset({Permission.READ}.union(*(share.webdav.permissions for share in shares)))
 
         return at
@@ -127,6 +128,8 @@ class ReceivedTree:
         written = await place.backend.write(
             place.path, watched, size=size, if_match=if_match, if_none_match=if_none_match
         )
+        if place.path.is_root:
+            await self.shelf.learn(place.share, written.entry)
         return replace(written, entry=replace(written.entry, path=path))
 
     async def mkdir(self, path: ResourcePath) -> None:

@@ -41,8 +41,7 @@ async def put(call: DavCall) -> None:
     written = await _write(call, present)
     answer: HeaderList = []
     entry = written.entry
-    if modified is not None and isinstance(call.writes_to, SetTime):
-        await call.writes_to.set_time(call.path, modified)
+    if modified is not None and await set_time(call, modified):
         entry = await call.share.backend.stat(call.path)
         answer.append((MTIME_HEADER, "accepted"))
     if entry.etag is not None:
@@ -101,6 +100,19 @@ async def refuse_body(call: DavCall) -> None:
         async for piece in call.body:
             if piece:
                 raise unsupported_body("A body means nothing with this method here.")
+
+
+async def set_time(call: DavCall, modified: float) -> bool:
+    """Set the time and tell whether it worked; the file is there in either case."""
+    if not isinstance(call.writes_to, SetTime):
+        return False
+    try:
+        await call.writes_to.set_time(call.path, modified)
+    except GatewayError as error:
+        if error.kind is not Kind.NOT_IMPLEMENTED:
+            raise
+        return False
+    return True
 
 
 # PUT

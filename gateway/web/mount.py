@@ -26,7 +26,7 @@ from gateway.web.respond import Reply, error_reply, send
 
 CHALLENGE = 'Basic realm="What you received", charset="UTF-8"'
 
-OpenMount = Callable[[Mounter, DavRoot, ResourcePath], Awaitable[DavShare]]
+OpenMount = Callable[[Mounter, ResourcePath], Awaitable[DavShare]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,10 @@ class MountDoor:
             await send(_challenge(error), sink, is_head=head.method == "HEAD")
             return
         path = self.root.locate(head.raw_target).path
-        await self.dav.handle(head, body, sink, await self.open_mount(mounter, self.root, path))
+        if head.method == "COPY":
+            # It changes its destination only, which may be in any share.
+            path = ResourcePath()
+        await self.dav.handle(head, body, sink, await self.open_mount(mounter, path))
 
 
 def _challenge(error: GatewayError) -> Reply:

@@ -7,8 +7,9 @@ the old service goes on while it is down. Protocol upgrades are not passed on ye
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -18,6 +19,7 @@ from yarl import URL
 from gateway.errors import GatewayError, unavailable
 from gateway.log import get_logger
 from gateway.web.head import ClientGone
+from gateway.web.parents import Parents
 
 log = get_logger(__name__)
 
@@ -59,6 +61,7 @@ class Elsewhere:
     """Handler of all paths that no door has: passed through, or 404; what lies among our own paths never passes."""
 
     behind: Passthrough | None
+    parents: Parents
     prefix: str
     pass_probes: bool
 
@@ -66,7 +69,10 @@ class Elsewhere:
         """Answer one request."""
         own = (f"{self.prefix}/", *_OWN_PLACES, *(() if self.pass_probes else _PROBES))
         if self.behind is not None and request.path != self.prefix and not request.path.startswith(own):
-            return await self.behind(request)
+            return await self.behind(request, partial(self.parents.instead, request))
+        windows = self.parents.answer(request)
+        if windows is not None:
+            return windows
         return web.Response(status=404, text=f"Nothing is here. People log in at {self.prefix}/ui/\n")
 
 
@@ -85,8 +91,12 @@ class Passthrough:
     public_scheme: str
     public_host: str
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
-        """Forward one request and stream the answer back."""
+    async def __call__(self, request: web.Request, instead: Callable[[int], web.Response | None]) -> web.StreamResponse:
+        """Forward one request and stream the answer back.
+
+        Args:
+            instead: returns what is answered in place of an answer of this status, or None.
+        """
         if not request.raw_path.startswith("/"):
             raise web.HTTPBadRequest(text="Only paths are served here.\n")
         url = URL(self.origin + request.raw_path, encoded=True)
@@ -98,7 +108,8 @@ class Passthrough:
                 data=_body(request) if request.can_read_body else None,
                 allow_redirects=False,
             ) as answer:
-                return await self._answer(request, answer)
+                other = instead(answer.status)
+                return other if other is not None else await self._answer(request, answer)
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             raise _service_away(error) from error
 
