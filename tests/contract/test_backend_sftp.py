@@ -6,6 +6,8 @@ pytest.register_assert_rewrite("contract.backend_suite")
 
 from contract.backend_suite import BackendSuite  # noqa: E402 - its assertions are rewritten first
 
+from support.asyncserver import async_server  # noqa: E402 - as above
+from support.proftpd import proftpd  # noqa: E402 - as above
 from support.sshd import sshd  # noqa: E402 - as above
 
 
@@ -16,9 +18,32 @@ def openssh():
         yield server
 
 
+@pytest.fixture(scope="module")
+def professional():
+    """A ProFTPD with mod_sftp."""
+    with proftpd() as server:
+        yield server
+
+
 class TestOpenssh(BackendSuite):
     @pytest.fixture
     async def backend(self, openssh):
         """An empty folder."""
         async with openssh.backend(openssh.fresh("contract")) as backend:
+            yield backend
+
+
+class TestAsyncssh(BackendSuite):
+    @pytest.fixture
+    async def backend(self, tmp_path):
+        """An empty folder."""
+        async with async_server(tmp_path) as server, server.backend(tmp_path) as backend:
+            yield backend
+
+
+class TestProftpd(BackendSuite):
+    @pytest.fixture
+    async def backend(self, professional):
+        """An empty folder."""
+        async with professional.backend(professional.fresh("contract")) as backend:
             yield backend
