@@ -7,6 +7,7 @@ in `sftp_copy`. Symbolic links are never followed and not shown. A root that is 
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -94,6 +95,9 @@ class SftpBackend:
                     raise GatewayError(Kind.PRECONDITION_FAILED, "The file is not the one that the condition names.")
                 exact_span = resolved(span, size_of(found))
                 yield Content(entry=entry, span=exact_span, chunks=chunks(channel, file, exact_span))
+            except asyncio.CancelledError:
+                channel.is_spoilt = True
+                raise
             finally:
                 await settled(channel.close_file(file))
 

@@ -87,7 +87,9 @@ class Channel:
         return await self.ask(opening)
 
     async def close_file(self, file: asyncssh.SFTPClientFile) -> None:
-        """Close a file that nothing more is expected of."""
+        """Close a file that nothing more is expected of; a spoilt session closes it with itself."""
+        if self.is_spoilt:
+            return
         with suppress(GatewayError):
             await self.ask(file.close(), CLOSE_SECONDS)
 

@@ -22,6 +22,7 @@ from gateway.backends.localfs import TEMPORARY_PREFIX
 from gateway.backends.localpart import PERMISSION_BITS, temporary_name
 from gateway.backends.sftp_channel import OPEN_NEW, OPEN_WRITE, Channel
 from gateway.backends.sftp_errors import Dropped, NotOffered, Vague, nonsense
+from gateway.backends.sftp_place import move_aside, rename_to_nothing, replace
 from gateway.backends.sftp_read import chunks, open_file
 from gateway.backends.sftp_tree import (
     Spot,
@@ -35,14 +36,7 @@ from gateway.backends.sftp_tree import (
     joined,
     size_of,
 )
-from gateway.backends.sftp_write import (
-    WriteBehind,
-    move_aside,
-    put_in_nothing,
-    rename_to_nothing,
-    replace,
-    settled,
-)
+from gateway.backends.sftp_write import WriteBehind, settled
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import PATH_MAX_DEPTH, Outcome, ResourcePath, Span
 
@@ -219,8 +213,7 @@ async def _place(channel: Channel, old: Spot, new: Spot) -> bool:
     """Give what is at `old` the name of `new`, in the place of what is there; tell whether that was nothing."""
     assert old.found is not None
     if new.found is None:
-        to_nothing = rename_to_nothing if is_folder(old.found) else put_in_nothing
-        if await to_nothing(channel, old.path, new.path):
+        if await rename_to_nothing(channel, old.path, new.path):
             return True
         new = await exact(channel, new.folder, new.name)
         new.replaceable()

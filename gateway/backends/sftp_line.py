@@ -107,8 +107,8 @@ class Line:
 
     async def discard(self, channel: Channel) -> None:
         """Close a session, and with it all that is open on it; if the server does not, close the connection."""
-        channel.sftp.exit()
         try:
+            channel.sftp.exit()
             async with asyncio.timeout(CLOSE_SECONDS):
                 await channel.sftp.wait_closed()
         except (asyncssh.Error, OSError):

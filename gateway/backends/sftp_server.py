@@ -1,7 +1,8 @@
 """Who an SSH server is and as whom we log in to it: plain values, checked when they are made.
 
 Host keys are strict: a server whose key is neither in the known-hosts file nor among the pinned keys is not spoken to,
-and nothing is ever learned by itself. `[host]:port` lines count for ports other than 22, as OpenSSH writes them.
+and nothing is ever learned by itself. For a port other than 22 a `[host]:port` line counts, and only where there is
+none a line without port, as with OpenSSH.
 """
 
 from __future__ import annotations

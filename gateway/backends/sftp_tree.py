@@ -3,7 +3,7 @@
 Each component of a path is asked for with `lstat`: a link on the way, or at its end, is nothing to a reader, and a
 writer may not replace it. SFTP has no way to hold on to a folder, so between this look and the act itself somebody with
 another access to the storage could put a link in the place of a folder; who opens or lists something looks again
-behind it, which leaves the moments in between (docs/storage.md). Names are bytes as stored, found exactly or else by
+behind it, which leaves the moments in between (docs/sftp.md). Names are bytes as stored, found exactly or else by
 the one other Unicode normal form that exists. A root that is not there is an outage.
 """
 

@@ -1,14 +1,12 @@
 """Writing files of an SFTP server: new content grows under a temporary name beside the old, and replaces it at the end.
 
 Requests are sent ahead of their answers, in bounded number. Before the content takes its place its size is asked for,
-since servers and their disks lose bytes. Where the server has `posix-rename` the old content stands until the new has
-its name; where it has not (`NotOffered`), the old is moved aside first, and back if the next step fails.
+since servers and their disks lose bytes. How it takes its place is in `sftp_place`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -19,14 +17,14 @@ from typing import Any
 import asyncssh
 from asyncssh import SFTPAttrs
 
-from gateway.backends.localfs import ASIDE_PREFIX
 from gateway.backends.localpart import PERMISSION_BITS, a_folder, temporary_name
 from gateway.backends.sftp_channel import CLOSE_SECONDS, OPEN_NEW, OPEN_READ, OPEN_WRITE, Channel
 from gateway.backends.sftp_errors import Dropped, NotOffered, Vague, nonsense
+from gateway.backends.sftp_place import put_in_nothing, replace
 from gateway.backends.sftp_pool import SftpPool
 from gateway.backends.sftp_read import dropped
 from gateway.backends.sftp_server import SftpAccount
-from gateway.backends.sftp_tree import Spot, as_asked, entry_of, etag_of, exact, is_folder, joined, look_up
+from gateway.backends.sftp_tree import Spot, as_asked, entry_of, etag_of, is_folder, joined, look_up
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import ResourcePath, Written
 
@@ -182,6 +180,9 @@ class Part:
             await self._channel.close_file(self.file)
         if not self._is_there:
             return
+        if self._channel.is_stalled:
+            self._pool.remove_later(self._account, self._temporary)
+            return
         try:
             await self._channel.ask(self._channel.sftp.remove(self._temporary), CLOSE_SECONDS)
         except Dropped:
@@ -222,61 +223,6 @@ class Part:
     def _refuse_old(self) -> None:
         if self._condition.if_none_match == "*":
             raise GatewayError(Kind.PRECONDITION_FAILED, "There is a file already.")
-
-
-async def put_in_nothing(channel: Channel, old: bytes, new: bytes) -> bool:
-    """Give a file the name `new` if nothing has it, in one step where the server can; tell whether nothing had."""
-    try:
-        await channel.ask(channel.sftp.link(old, new))
-    except (Vague, NotOffered) as error:
-        # A file system without hard links, or a name that is taken.
-        if await channel.lstat(new) is not None:
-            return False
-        del error
-        return await rename_to_nothing(channel, old, new)
-    except GatewayError as error:
-        if error.kind not in (Kind.FORBIDDEN, Kind.CONFLICT):
-            raise
-        return await rename_to_nothing(channel, old, new)
-    with suppress(GatewayError):
-        await channel.ask(channel.sftp.remove(old))
-    return True
-
-
-async def rename_to_nothing(channel: Channel, old: bytes, new: bytes) -> bool:
-    """Rename, which version 3 does only if nothing has the new name; tell whether it did."""
-    try:
-        await channel.ask(channel.sftp.rename(old, new))
-    except GatewayError:
-        if await channel.lstat(new) is not None:
-            return False
-        raise
-    return True
-
-
-async def replace(channel: Channel, old: bytes, spot: Spot) -> None:
-    """Give a file the name of another, in one step where the server can."""
-    with suppress(NotOffered):
-        await channel.ask(channel.sftp.posix_rename(old, spot.path))
-        return
-    if (await exact(channel, spot.folder, spot.name)).found is None:
-        await channel.ask(channel.sftp.rename(old, spot.path))
-        return
-    aside = await move_aside(channel, old, spot)
-    with suppress(GatewayError):
-        await channel.ask(channel.sftp.remove(aside))
-
-
-async def move_aside(channel: Channel, old: bytes, spot: Spot) -> bytes:
-    """Move what is at `spot` aside and `old` into its place, or all back; return where it now lies."""
-    aside = joined(spot.folder, f"{ASIDE_PREFIX}{secrets.token_hex(12)}".encode())
-    await channel.ask(channel.sftp.rename(spot.path, aside))
-    try:
-        await channel.ask(channel.sftp.rename(old, spot.path))
-    except GatewayError:
-        await channel.ask(channel.sftp.rename(aside, spot.path))
-        raise
-    return aside
 
 
 async def move_time_on(channel: Channel, file: asyncssh.SFTPClientFile, old: SFTPAttrs, new: SFTPAttrs) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +74,22 @@ class SshServer:
             await pool.close()
             assert pool.connections == 0
 
-    @asynccontextmanager
-    async def backend(self, folder: Path, **options):
+    def backend(self, folder: Path):
         """Give `folder` as a storage; behind the block no session is in use and no connection is left."""
+        return self.backend_with(folder)
+
+    @asynccontextmanager
+    async def backend_with(self, folder: Path, **options):
+        """Do as `backend`, with options of the pool."""
         async with self.pool(**options) as pool:
             yield SftpBackend(pool, self.account, str(folder))
-            assert pool.sessions == 0
+            await _until(lambda: pool.sessions == 0)
+
+
+async def _until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_true():  # noqa: ASYNC110 - the pool tells nobody
+            await asyncio.sleep(0.01)
 
 
 def key_account(user: str, key: asyncssh.SSHKey) -> SftpAccount:
@@ -85,9 +97,9 @@ def key_account(user: str, key: asyncssh.SSHKey) -> SftpAccount:
     return SftpAccount(user=user, private_key=Secret(private_text(key)))
 
 
-def kill_all(process: subprocess.Popen[bytes]) -> None:
-    """Kill a server and the processes that it made for its connections, at once."""
-    for pid in [*_descendants(process.pid), process.pid]:
+def kill_all(process: subprocess.Popen[bytes], *, with_itself: bool = True) -> None:
+    """Kill a server and the processes that it made for its connections, or only these."""
+    for pid in [*_descendants(process.pid), *([process.pid] if with_itself else [])]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
