@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench import relay, transfer, webdav
+from bench import relay, sessions, sftp, transfer, webdav
 from bench.subject import Subject
 
-SUBJECTS: dict[str, Subject] = {subject.name: subject for subject in (relay.SUBJECT, webdav.SUBJECT, transfer.SUBJECT)}
+_ALL = (relay.SUBJECT, webdav.SUBJECT, sftp.SUBJECT, sessions.SUBJECT, transfer.SUBJECT)
+SUBJECTS: dict[str, Subject] = {subject.name: subject for subject in _ALL}

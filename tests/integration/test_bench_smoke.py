@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from bench import relay, report, transfer, webdav
+from bench import relay, report, sessions, sftp, transfer, webdav
 from bench.subjects import SUBJECTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
 PAGE_JSON = ROOT / "docs" / "performance.json"
-TOOLS = ("nginx", "apache2", "wrk", "curl", "taskset", "rclone")
+TOOLS = ("nginx", "apache2", "wrk", "curl", "taskset", "rclone", "sshd", "sftp")
 # How many rows a subject has, and who has a figure at least in the rows of a unit.
-ROWS = {"relay": 16, "webdav": 7, "transfer": 4}
+ROWS = {"relay": 16, "webdav": 7, "sftp": 4, "sessions": 3, "transfer": 4}
 RELAY, PROXIES = {relay.GATEWAY, relay.NGINX, relay.STORAGE}, {relay.GATEWAY, relay.NGINX, relay.UNBUFFERED}
 SIDES_OF = {
     "relay": {"requests/s": RELAY, "MB/s": RELAY | PROXIES, "ms": PROXIES, "1/s": {relay.GATEWAY}},
     "webdav": {"requests/s": set(webdav.SUBJECT.sides), "MB/s": set(webdav.SUBJECT.sides)},
+    "sftp": {"MB/s": set(sftp.SUBJECT.sides)},
+    "sessions": {"KiB": {sessions.GATEWAY, sftp.OPENSSH}, "1/s": {sessions.GATEWAY, sftp.OPENSSH}},
     "transfer": {"MB/s": set(transfer.SUBJECT.sides)},
 }
 
