@@ -245,7 +245,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
         use_remote=UseRemote(
             resolver=peer,
             client=peer,
-            backend=lambda _url, _authorize: (backend or LocalBackend)(folder / "remote"),
+            backend=lambda _url, _authorize, _renew: (backend or LocalBackend)(folder / "remote"),
             check_url=lambda _url: None,
             authority=authority,
             now=clock,
