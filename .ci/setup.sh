@@ -41,11 +41,11 @@ apt_install() {
     [ "$is_ours" = no ] || rm -f "$policy"
 }
 
-# Print the packages of those commands that are missing.
+# Print the packages of those commands (or files, by their path) that are missing.
 missing() {
     local pair
     for pair in "$@"; do
-        command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
+        command -v "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] || echo "${pair#*:}"
     done
 }
 

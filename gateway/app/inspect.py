@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from gateway.app.openstorage import open_storages, scratch
 from gateway.app.peers import contact_rule, guard_of, rules_of
 from gateway.backends.probe import probe
+from gateway.backends.probe_any import try_out
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
@@ -136,6 +137,8 @@ async def probe_storage(config: Config, name: str, user: str) -> dict[str, bool]
         if config.all_storages[name].has_user_slot and not user:
             raise GatewayError(Kind.CONFIGURATION, "Each user has a part of the storage here: name one with --user.")
         backend = storages[name].as_service(user)
-        if not isinstance(backend, WebdavBackend):
-            raise GatewayError(Kind.CONFIGURATION, "A local folder needs no probe: it can do everything.")
-        return asdict(await probe(backend, scratch()))
+        if isinstance(backend, WebdavBackend):
+            return asdict(await probe(backend, scratch()))
+        if config.all_storages[name].is_sftp:
+            return asdict(await try_out(backend, scratch()))
+        raise GatewayError(Kind.CONFIGURATION, "A local folder needs no probe: it can do everything.")

@@ -18,10 +18,14 @@ from gateway.backends.accounts import Accounts
 from gateway.backends.base import Backend
 from gateway.backends.bearer import from_command, from_environment, from_file
 from gateway.backends.local import LocalBackend
+from gateway.backends.sftp_pool import SftpPool
+from gateway.backends.sftp_server import SSH_PORT, KnownHosts, SftpAccount, SftpPatience, SftpServer
+from gateway.backends.sftp_storage import SftpStorage
 from gateway.backends.storages import Authorize, LocalStorage, WebdavStorage, basic
 from gateway.backends.webdav import WebdavBackend, WebdavTraits
 from gateway.backends.webdav_http import Patience, Redirects
 from gateway.config import Config, Storage, View
+from gateway.errors import GatewayError, Kind
 from gateway.model.account import Account, StoredAccount, account_key
 from gateway.model.resource import ResourcePath
 from gateway.model.secret import Secret
@@ -31,7 +35,7 @@ from gateway.store.base import Table
 CONNECTIONS_MAX = 512
 SCRATCH_PREFIX = ".ocm-probe-"
 
-Opened = LocalStorage | WebdavStorage
+Opened = LocalStorage | WebdavStorage | SftpStorage
 
 
 async def open_storages(
@@ -48,6 +52,8 @@ async def open_storages(
 async def _open(name: str, storage: Storage, stack: AsyncExitStack, stored: Table[StoredAccount] | None) -> Opened:
     if storage.is_local:
         return LocalStorage(root=unquote(urlsplit(storage.url).path), folder=_folder)
+    if storage.is_sftp:
+        return _open_sftp(name, storage, stack, stored)
     session = await stack.enter_async_context(_session(storage))
     patience = Patience(
         connect=storage.connect_seconds, first_byte=storage.first_byte_seconds, idle=storage.idle_seconds
@@ -63,6 +69,39 @@ async def _open(name: str, storage: Storage, stack: AsyncExitStack, stored: Tabl
         accounts=_accounts(name, storage, stored),
         service=_service(storage),
     )
+
+
+def _open_sftp(name: str, storage: Storage, stack: AsyncExitStack, stored: Table[StoredAccount] | None) -> SftpStorage:
+    parts = urlsplit(storage.url)
+    assert storage.known_hosts_file is not None
+    server = SftpServer(
+        host=parts.hostname or "", port=parts.port or SSH_PORT, host_keys=KnownHosts(storage.known_hosts_file)
+    )
+    patience = SftpPatience(
+        connect=storage.connect_seconds, first_byte=storage.first_byte_seconds, idle=storage.idle_seconds
+    )
+    pool = SftpPool(server, patience=patience)
+    stack.push_async_callback(pool.close)
+    path = unquote(parts.path)
+    return SftpStorage(
+        root=path.removeprefix("/~").lstrip("/") if storage.is_home else path or "/",
+        pool=pool,
+        accounts=_accounts(name, storage, stored),
+        service=_ssh_service(storage),
+    )
+
+
+def _ssh_service(storage: Storage) -> SftpAccount | None:
+    account = _service_account(storage.credentials)
+    if account is not None:
+        return SftpAccount(user=account[0], password=account[1])
+    if storage.private_key_file is None:
+        return None
+    try:
+        key = Secret(storage.private_key_file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GatewayError(Kind.CONFIGURATION, f"The private key {storage.private_key_file} cannot be read.") from error
+    return SftpAccount(user=unquote(urlsplit(storage.url).username or ""), private_key=key)
 
 
 def _accounts(name: str, storage: Storage, stored: Table[StoredAccount] | None) -> Accounts:

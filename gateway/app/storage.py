@@ -20,7 +20,7 @@ from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
 from gateway.backends.scoped import Scope, Scoped
 from gateway.backends.sharelocks import ShareLocks
-from gateway.backends.storages import LocalStorage, WebdavStorage
+from gateway.backends.storages import LocalStorage
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Relaying
 from gateway.errors import GatewayError, Kind, unavailable
@@ -87,7 +87,7 @@ class Near:
     def takes_accounts(self, storage: str) -> bool:
         """Tell whether users may store accounts for this storage."""
         opened = self.storages.get(storage)
-        return isinstance(opened, WebdavStorage) and opened.accounts.stored is not None
+        return opened is not None and not isinstance(opened, LocalStorage) and opened.accounts.stored is not None
 
     def as_account(self, owner: str, storage: str, account: Account) -> Backend:
         """Return the owner's part of a storage as this account sees it.

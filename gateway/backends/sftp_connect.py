@@ -45,8 +45,8 @@ async def connect(server: SftpServer, account: SftpAccount, seconds: float) -> a
     """Return a connection on which `account` is logged in.
 
     Raises:
-        GatewayError: `UNAVAILABLE` if that does not come about in time, with `LOGIN_REFUSED` as its code if the server
-            does not accept the account; `CONFIGURATION` if the host keys cannot be read.
+        GatewayError: `UNAVAILABLE` if that does not come about in time, with the code `CREDENTIAL_REFUSED` if the
+            server does not accept the account; `CONFIGURATION` if the host keys cannot be read.
     """
     keys = await asyncio.to_thread(server.host_keys.trusted, server.host, server.port)
     try:

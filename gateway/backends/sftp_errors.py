@@ -18,9 +18,7 @@ from asyncssh.sftp import (
     SFTPWriteProtect,
 )
 
-from gateway.errors import GatewayError, Kind, unavailable
-
-LOGIN_REFUSED = "storage-login-refused"
+from gateway.errors import CREDENTIAL_REFUSED, GatewayError, Kind, unavailable
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     (
@@ -82,7 +80,7 @@ def refused(error: Exception) -> GatewayError:
     log = f"sftp: {type(error).__name__}"
     if isinstance(error, asyncssh.PermissionDenied):
         refusal = unavailable("The storage does not let us in.", log=f"{log}: log-in refused")
-        refusal.code = LOGIN_REFUSED
+        refusal.code = CREDENTIAL_REFUSED
         return refusal
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return unavailable("The storage is not the one we know.", log=f"{log}: its host key is not a trusted one")

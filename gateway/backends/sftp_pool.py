@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.backends.sftp_channel import CLOSE_SECONDS, Channel
-from gateway.backends.sftp_errors import LOGIN_REFUSED, Dropped
+from gateway.backends.sftp_errors import Dropped
 from gateway.backends.sftp_line import Full, Line
 from gateway.backends.sftp_server import SftpAccount, SftpPatience, SftpServer
-from gateway.errors import GatewayError, unavailable
+from gateway.errors import CREDENTIAL_REFUSED, GatewayError, unavailable
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class SftpPool:
             async with self.lease(account):
                 return True
         except GatewayError as error:
-            if error.code == LOGIN_REFUSED:
+            if error.code == CREDENTIAL_REFUSED:
                 return False
             raise
 
@@ -206,7 +206,7 @@ class SftpPool:
         return unused is not None
 
     def _remember(self, account: SftpAccount, error: GatewayError) -> None:
-        if error.code == LOGIN_REFUSED:
+        if error.code == CREDENTIAL_REFUSED:
             self._refusals.pop(account, None)
             while len(self._refusals) >= REFUSALS_MAX:
                 self._refusals.pop(next(iter(self._refusals)))

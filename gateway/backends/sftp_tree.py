@@ -20,7 +20,7 @@ from asyncssh import FILEXFER_TYPE_DIRECTORY, FILEXFER_TYPE_REGULAR, FILEXFER_TY
 from gateway.backends.localfs import content_type_of, is_hidden, missing
 from gateway.backends.sftp_channel import Channel
 from gateway.backends.sftp_errors import nonsense
-from gateway.errors import GatewayError, Kind, unavailable
+from gateway.errors import RETRY_SOON_SECONDS, STORAGE_MISSING, GatewayError, Kind
 from gateway.model.resource import Entry, EntryKind, ResourcePath
 
 SIZE_MAX_BYTES = 2**63 - 1
@@ -234,7 +234,13 @@ def _is_folder(found: SFTPAttrs | None) -> bool:
 
 def _refuse_root(root: SFTPAttrs | None) -> None:
     if root is None or not is_folder(root):
-        raise unavailable("The storage is not there.", log="sftp: the root folder is missing")
+        raise GatewayError(
+            Kind.UNAVAILABLE,
+            "The storage is not there.",
+            code=STORAGE_MISSING,
+            log="sftp: the root folder is missing",
+            retry_after=RETRY_SOON_SECONDS,
+        )
 
 
 def _answer(answer: SFTPAttrs | BaseException | None) -> SFTPAttrs | None:

@@ -10,19 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 from gateway.backends.accounts import Accounts
 from gateway.backends.base import Backend
+from gateway.backends.slot import filled
 from gateway.errors import GatewayError, Kind
 from gateway.model.account import Account
-from gateway.model.address import LOCAL_IDENTIFIER
 from gateway.model.secret import Secret
 from gateway.model.user import LocalUser
 
 Authorize = Callable[[], Awaitable[Mapping[str, str]]]
-
-USER_PLACE = "{user}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,7 @@ class LocalStorage:
 
     def as_service(self, owner: str) -> Backend:
         """Return the owner's folder; on a local disk the gateway is its own service account."""
-        return self.folder(Path(_filled(self.root, owner)))
+        return self.folder(Path(filled(self.root, owner)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +69,7 @@ class WebdavStorage:
         """
         if account.password is None:
             raise GatewayError(Kind.INVALID, "Your storage takes a password, not a key.")
-        return self.client(_filled(self.url, owner), basic((account.login, account.password or Secret(""))))
+        return self.client(filled(self.url, owner), basic((account.login, account.password or Secret(""))))
 
     def _opened(self, owner: str, account_of: Callable[[], Awaitable[Account | None]]) -> Backend:
         async def authorize() -> Mapping[str, str]:
@@ -81,7 +78,7 @@ class WebdavStorage:
                 return await self.service()
             return await basic((account.login, account.password or Secret("")))()
 
-        return self.client(_filled(self.url, owner), authorize)
+        return self.client(filled(self.url, owner), authorize)
 
 
 def basic(credentials: tuple[str, Secret] | None) -> Authorize:
@@ -95,12 +92,3 @@ def basic(credentials: tuple[str, Secret] | None) -> Authorize:
         return {"Authorization": f"Basic {packed}"}
 
     return authorize
-
-
-def _filled(template: str, identifier: str) -> str:
-    if USER_PLACE not in template:
-        return template
-    # `.` and `..` are identifiers, but no folders.
-    if not LOCAL_IDENTIFIER.fullmatch(identifier) or identifier.strip(".") == "":
-        raise GatewayError(Kind.FORBIDDEN, "This user name cannot have a folder here.")
-    return template.replace(USER_PLACE, quote(identifier))

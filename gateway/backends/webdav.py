@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 
 import aiohttp
+from yarl import URL
 
 from gateway.backends.base import WHOLE
 from gateway.backends.davanswer import Described, read_answer
@@ -41,6 +42,7 @@ _SUCCESS = frozenset({200, 201, 204})
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
 _NOT_ALLOWED = 405
+_BAD_REQUEST = 400
 _CONFLICT = 409
 _MOVED = 301
 # What servers say to MKCOL where a file is, besides 405.
@@ -164,10 +166,14 @@ class WebdavBackend:
         """Remove a file, or a folder with all that is in it."""
         if path.is_root:
             raise GatewayError(Kind.FORBIDDEN, "The root itself cannot be removed.")
-        async with self.upstream.exchange("DELETE", self.place.url(path)) as answer:
-            failures = await self._failures(answer, path)
-        if failures:
-            raise failures[0][1]
+        for url in (self.place.url(path), self.place.url(path, is_folder=True)):
+            async with self.upstream.exchange("DELETE", url) as answer:
+                if await self._needs_slash(answer, url, path):
+                    continue
+                failures = await self._failures(answer, path)
+            if failures:
+                raise failures[0][1]
+            return
 
     async def move(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool) -> Outcome:
         """Move (rename) a file or folder."""
@@ -244,15 +250,24 @@ class WebdavBackend:
         self, method: str, source: ResourcePath, target: ResourcePath, *, overwrite: bool, depth: str
     ) -> Outcome:
         headers = {"Overwrite": "T" if overwrite else "F", "Depth": depth}
-        for destination in (self.place.url(target), self.place.url(target, is_folder=True)):
+        plain, behind = self.place.url(target), self.place.url(target, is_folder=True)
+        folder = self.place.url(source, is_folder=True)
+        for url, destination in ((self.place.url(source), plain), (self.place.url(source), behind), (folder, behind)):
             headers["Destination"] = str(destination)
-            async with self.upstream.exchange(method, self.place.url(source), headers) as answer:
+            async with self.upstream.exchange(method, url, headers) as answer:
                 # mod_dav wants the slash behind a folder that is to be replaced, and does not say where it moved.
-                if answer.status == _MOVED:
+                if answer.status == _MOVED or await self._needs_slash(answer, url, source):
                     continue
                 failures = await self._failures(answer, source)
                 return Outcome(created=answer.status == _CREATED, failures=failures)
         raise nonsense("redirect without a location")
+
+    async def _needs_slash(self, answer: Answer, url: URL, path: ResourcePath) -> bool:
+        """Tell whether a folder was refused for want of the slash behind it, as nginx does (400, and 409 to DELETE)."""
+        if answer.status not in (_BAD_REQUEST, _CONFLICT) or url == self.place.url(path, is_folder=True):
+            return False
+        entry = await self.find(path)
+        return entry is not None and entry.is_folder
 
     async def why_not_there(self, target: ResourcePath, error: GatewayError) -> GatewayError:
         """Return the error that a failed COPY or MOVE really means: some servers answer 500 if a folder is missing."""

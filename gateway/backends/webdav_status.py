@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.errors import RETRY_SOON_SECONDS, GatewayError, Kind, unavailable
+from gateway.errors import CREDENTIAL_REFUSED, RETRY_SOON_SECONDS, GatewayError, Kind, unavailable
 
 RETRY_AFTER_MAX_SECONDS = 3600
 RETRY_AFTER_MAX_DIGITS = 9
-
-# The code by which callers know that it was our credential that the storage did not take.
-CREDENTIAL_REFUSED = "credential-refused"
 
 _MEANINGS: dict[int, tuple[Kind, str]] = {
     403: (Kind.FORBIDDEN, "The storage does not allow this."),

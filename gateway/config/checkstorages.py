@@ -27,6 +27,7 @@ def check_storages(config: Config) -> Iterator[Fault]:
         path = "storage" if config.storage is not None else f"storages.{name}"
         yield from _view(path, storage, config.identity.providers)
         yield from _accounts(path, storage)
+        yield from _sftp(path, storage)
     yield from _same_place(config.storages)
     yield from _placement(config)
 
@@ -61,6 +62,46 @@ def _accounts(path: str, storage: Storage) -> Iterator[Fault]:
         yield Fault(f"{path}.credentials", "a local folder has no log-in: the gateway's own rights count there")
     if storage.is_local and storage.stored_accounts:
         yield Fault(f"{path}.stored_accounts", "a local folder has no accounts")
+
+
+def _sftp(path: str, storage: Storage) -> Iterator[Fault]:
+    """Check what only SFTP has, and what it needs: strict host keys, and an account for each who uses it."""
+    if storage.is_sftp:
+        yield from _host_keys(path, storage)
+        yield from _ssh_account(path, storage)
+        return
+    for name in ("private_key_file", "known_hosts_file"):
+        if getattr(storage, name) is not None:
+            yield Fault(f"{path}.{name}", "only sftp:// uses it")
+
+
+def _host_keys(path: str, storage: Storage) -> Iterator[Fault]:
+    parts = urlsplit(storage.url)
+    if storage.known_hosts_file is None:
+        host = f"-p {parts.port} {parts.hostname}" if parts.port else parts.hostname
+        yield Fault(
+            f"{path}.known_hosts_file",
+            f"required with sftp://: make it with `ssh-keyscan {host}`, then compare `ssh-keygen -lf` of the file with "
+            "the fingerprint that the server's operator tells you",
+        )
+
+
+def _ssh_account(path: str, storage: Storage) -> Iterator[Fault]:
+    is_named = urlsplit(storage.url).username is not None
+    if storage.bearer.sources:
+        yield Fault(f"{path}.bearer", "an SSH server takes no bearer token")
+    if storage.private_key_file is not None and storage.credentials is not None:
+        yield Fault(f"{path}.private_key_file", f"{path}.credentials is the service account already")
+    if is_named != (storage.private_key_file is not None):
+        yield Fault(f"{path}.url", "sftp://user@… and private_key_file go together; a pass word is in credentials")
+    if not storage.has_service and not storage.stored_accounts:
+        yield Fault(
+            f"{path}.credentials",
+            "an SSH server always asks for a log-in: name a service account (credentials or private_key_file), "
+            f"or let users store theirs ({path}.stored_accounts)",
+        )
+    if storage.is_home and storage.has_service:
+        yield Fault(f"{path}.url", "/~ is the home of whoever logs in: with a service account name the folder itself")
 
 
 def _same_place(storages: dict[str, Storage]) -> Iterator[Fault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,6 +71,17 @@ class Storage(Section):
         None, description="Service account that serves what was shared: `user:password`.", examples=["gateway:secret"]
     )
     bearer: BearerToken = BearerToken()
+    private_key_file: FilePath | None = Field(
+        None,
+        description="Private key of the service account at an SFTP storage, whose name stands in the URL.",
+        examples=["/run/secrets/ocm-gateway/storage-key"],
+    )
+    known_hosts_file: FilePath | None = Field(
+        None,
+        description="Keys that an SFTP storage may show, as OpenSSH writes them. Make it with "
+        "`ssh-keyscan -p PORT HOST`, and compare `ssh-keygen -lf` of it with what the server's operator says.",
+        examples=["/etc/ocm-gateway/known_hosts"],
+    )
     stored_accounts: bool = Field(
         default=False,
         description="Whether users may store an account that they have at the storage, for those whose log-in here "
@@ -104,6 +116,16 @@ class Storage(Section):
         return self.url.startswith("file:")
 
     @property
+    def is_sftp(self) -> bool:
+        """Whether the storage is an SSH server."""
+        return self.url.startswith("sftp:")
+
+    @property
+    def is_home(self) -> bool:
+        """Whether an SSH server is used from the home of whoever logs in."""
+        return self.is_sftp and urlsplit(self.url).path.split("/")[1:2] == ["~"]
+
+    @property
     def has_user_slot(self) -> bool:
         """Whether each user has a root of their own."""
         return USER_SLOT in self.url
@@ -111,7 +133,8 @@ class Storage(Section):
     @property
     def has_service(self) -> bool:
         """Whether grants are served by one account for all; users' own stored ones stand in where there is none."""
-        return self.credentials is not None or self.bearer.sources > 0 or not self.stored_accounts
+        is_named = self.credentials is not None or self.private_key_file is not None or self.bearer.sources > 0
+        return is_named or not (self.stored_accounts or self.is_sftp)
 
     @property
     def local_view(self) -> View:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -151,18 +151,25 @@ def _secret(value: object) -> Secret:
 
 def _storage_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("webdav+http", "webdav+https", "file"):
-        _refuse("write it as webdav+https://host/path/ or file:///path")
-    if "@" in parts.netloc:
+    if parts.scheme not in ("webdav+http", "webdav+https", "sftp", "file"):
+        _refuse("write it as webdav+https://host/path/, sftp://user@host/path or file:///path")
+    if "@" in parts.netloc and (parts.scheme != "sftp" or parts.password is not None or not parts.username):
         _refuse("log-in names and pass words do not belong into a URL: use storage.credentials")
     if parts.query or parts.fragment:
         _refuse("a query or fragment has no meaning here")
     if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
         _refuse("a local folder is written with three slashes: file:///path")
-    if parts.scheme != "file" and not parts.hostname:
-        _refuse("the host is missing")
+    if parts.scheme != "file" and not (parts.hostname and _is_port(parts)):
+        _refuse("the host is missing, or its port is no number")
     _check_slot(value, parts.path)
     return value
+
+
+def _is_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _check_slot(url: str, path: str) -> None:
@@ -241,6 +248,6 @@ Networks = Annotated[
 ]
 Credentials = Annotated[HiddenText, AfterValidator(_credentials)]
 CommandLine = Annotated[str, AfterValidator(_command), Unit("program and arguments")]
-StorageUrl = Annotated[str, AfterValidator(_storage_url), Unit("webdav+http(s)://… or file:///…")]
+StorageUrl = Annotated[str, AfterValidator(_storage_url), Unit("webdav+http(s)://…, sftp://… or file:///…")]
 StoreUrl = Annotated[str, AfterValidator(_store_url), Unit("embedded, redis://…, rediss://…, unix://…")]
 UrlPrefix = Annotated[str, AfterValidator(_prefix), Unit("path")]

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.backends.base import Backend
-from gateway.backends.webdav_status import CREDENTIAL_REFUSED
-from gateway.errors import GatewayError, Kind
+from gateway.errors import CREDENTIAL_REFUSED, STORAGE_MISSING, GatewayError, Kind
 from gateway.flows.ports import Clock
 from gateway.log import get_logger
 from gateway.model.account import Account, StoredAccount, account_key
@@ -25,6 +24,7 @@ from gateway.store.base import Table
 log = get_logger(__name__)
 
 LOGIN_MAX_CHARS = 256
+_REFUSALS = (Kind.FORBIDDEN, Kind.NOT_FOUND)
 SECRET_MAX_CHARS = 16 * 1024
 
 
@@ -112,7 +112,7 @@ class StoreAccount:
                 try:
                     await backend.stat(ResourcePath())
                 except GatewayError as error:
-                    if error.code == CREDENTIAL_REFUSED or error.kind in (Kind.FORBIDDEN, Kind.NOT_FOUND):
+                    if error.code in (CREDENTIAL_REFUSED, STORAGE_MISSING) or error.kind in _REFUSALS:
                         raise _refused(str(error)) from error
                     raise
         except GatewayError as error:

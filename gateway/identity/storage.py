@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.backends.base import Backend
-from gateway.backends.webdav_status import CREDENTIAL_REFUSED
-from gateway.errors import GatewayError, Kind
+from gateway.errors import CREDENTIAL_REFUSED, STORAGE_MISSING, GatewayError, Kind
 from gateway.log import get_logger
 from gateway.model.address import LOCAL_IDENTIFIER
 from gateway.model.resource import ResourcePath
@@ -78,7 +77,7 @@ class StorageLogIn:
         try:
             entry = await place.home_of(claimed_identifier).stat(ResourcePath())
         except GatewayError as error:
-            if error.kind in _REFUSED and error.code != CREDENTIAL_REFUSED:
+            if _is_not_there(error):
                 return ()
             raise
         if not entry.is_folder:
@@ -106,7 +105,11 @@ async def _opens(place: Place, user: LocalUser) -> bool:
     try:
         await place.as_user(user).stat(ResourcePath())
     except GatewayError as error:
-        if error.code == CREDENTIAL_REFUSED or error.kind in _REFUSED:
+        if error.code == CREDENTIAL_REFUSED or _is_not_there(error):
             return False
         raise
     return True
+
+
+def _is_not_there(error: GatewayError) -> bool:
+    return (error.kind in _REFUSED and error.code != CREDENTIAL_REFUSED) or error.code == STORAGE_MISSING

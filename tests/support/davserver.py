@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -52,11 +53,15 @@ def program(*names: str) -> str:
     """Return the first of these programs that is there; without any, skip the test (but fail under CI)."""
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None:
-        reason = f"{names[0]} is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        needed(f"{names[0]} is not installed")
     return found
+
+
+def needed(reason: str) -> NoReturn:
+    """Skip the test for want of something, but fail under CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager

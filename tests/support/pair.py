@@ -47,6 +47,7 @@ class Side:
     session: aiohttp.ClientSession
     clock: Clock = field(default_factory=Clock)
     gateway: Gateway | None = None
+    password: str = PASSWORD
 
     @property
     def address(self) -> str:
@@ -60,7 +61,7 @@ class Side:
 
     async def rest(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
         """Make a request as the user and return the status and the JSON or bytes answered."""
-        packed = base64.b64encode(f"{self.user}:{PASSWORD}".encode()).decode()
+        packed = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {packed}"}
         url = f"{self.local}/ocm/api/v1/{path}"
         async with self.session.request(method, url, headers=headers, **options) as answer:

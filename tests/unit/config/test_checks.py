@@ -113,3 +113,42 @@ def test_one_storage_and_several_do_not_mix():
     assert [fault.name for fault in check(Config.model_validate({"public_url": "https://a.example"}))] == [
         "storage.url"
     ]
+
+
+SSH = {"known_hosts_file": "known_hosts"}
+KEY = {"private_key_file": "key", **SSH}
+
+
+@pytest.mark.parametrize(
+    ("storage", "at_fault"),
+    [
+        ({"url": "sftp://ocm@h/srv/{user}", **KEY}, []),
+        ({"url": "sftp://h:2222/srv/{user}", "credentials": "a:b", **SSH}, []),
+        ({"url": "sftp://h/~/", "stored_accounts": True, **SSH}, []),
+        ({"url": "sftp://h/~/files", "stored_accounts": True, "view": "user", **SSH}, []),
+        ({"url": "sftp://ocm@h/srv/{user}", "private_key_file": "key"}, ["known_hosts_file"]),
+        ({"url": "sftp://ocm@h/srv/{user}", **SSH}, ["url", "credentials"]),
+        ({"url": "sftp://h/srv/{user}", **KEY}, ["url"]),
+        ({"url": "sftp://ocm@h/srv/{user}", "credentials": "a:b", **KEY}, ["private_key_file"]),
+        ({"url": "sftp://h/srv/{user}", **SSH}, ["credentials"]),
+        ({"url": "sftp://h/~/{user}", "credentials": "a:b", **SSH}, ["url"]),
+        ({"url": "sftp://h/{user}", "credentials": "a:b", "bearer": {"env": True}, **SSH}, ["credentials", "bearer"]),
+        ({"url": "webdav+http://h/{user}", **KEY}, ["private_key_file", "known_hosts_file"]),
+        ({"url": "webdav+http://h/", "view": "user", "stored_accounts": True}, []),
+        ({"url": "webdav+http://h/{user}", "bearer": {"env": True, "token_file": "t"}}, ["bearer"]),
+        ({"url": "webdav+http://h/{user}", "bearer": {"env": True}, "credentials": "a:b"}, ["credentials"]),
+        ({"url": "file:///srv/{user}", "credentials": "a:b"}, ["credentials"]),
+        ({"url": "file:///srv/{user}", "stored_accounts": True}, ["stored_accounts"]),
+    ],
+)
+def test_accounts_of_storages(storage, at_fault):
+    """Each kind of storage takes its own kinds of accounts; what is missing or too much is told by its option."""
+    assert names({"storage": storage, **LOCAL}) == [f"storage.{name}" for name in at_fault]
+
+
+def test_how_to_get_host_keys_is_told():
+    """The fault says which command makes the file, with the host and port at hand."""
+    storage = {"url": "sftp://ocm@files.example.org:2222/srv/{user}", "private_key_file": "key"}
+    (fault,) = check(Config.model_validate({**LEAST, "storage": storage, **LOCAL}))
+    assert "ssh-keyscan -p 2222 files.example.org" in fault.message
+    assert "ssh-keygen -lf" in fault.message

@@ -49,13 +49,16 @@ def test_every_example_value_is_taken(path):
         assert len(load(overrides={"public_url": "https://a.example", **users, **both}).all_storages) == 2
         return
     rest = {"store.url": "rediss://redis", "store.password": "x"} if path.startswith("store.") else {}
+    if path in ("storage.private_key_file", "storage.known_hosts_file"):
+        rest = {"storage.url": "sftp://ocm@h/", "storage.private_key_file": "key", "storage.known_hosts_file": "hosts"}
     value = yaml.safe_load(str(options()[path].example))
     assert load(overrides={**least, **rest, path: value})
 
 
 def test_there_are_examples():
-    """One example is shipped for each usual kind of storage."""
-    assert {path.stem for path in EXAMPLES} == {"local-folder", "sidecar-redis", "webdav-apache"}
+    """One example is shipped for each usual kind of storage, one for a sidecar and one for a move between storages."""
+    kinds = {"webdav-apache", "webdav-nginx", "sftp-openssh", "posix-mount", "bearer-dcache"}
+    assert {path.stem for path in EXAMPLES} == kinds | {"sidecar-redis", "migration"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -1,7 +1,6 @@
 import pytest
 
-from gateway.backends.webdav_status import CREDENTIAL_REFUSED
-from gateway.errors import GatewayError, Kind, unavailable
+from gateway.errors import CREDENTIAL_REFUSED, GatewayError, Kind, unavailable
 from gateway.identity.storage import Place, StorageLogIn
 from gateway.model.resource import Entry, EntryKind
 from gateway.model.secret import Secret
