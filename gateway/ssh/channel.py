@@ -11,6 +11,7 @@ import asyncssh
 from gateway.log import get_logger
 from gateway.ssh.guests import Guest
 from gateway.ssh.pipe import Pipe
+from gateway.ssh.scp import Command, Scp
 from gateway.ssh.sftp import Sftp
 from gateway.ssh.view import View
 from gateway.ssh.wire import BadPacketError
@@ -43,6 +44,13 @@ class Channel(asyncssh.SSHServerSession[bytes]):
             return False
         self._serve = self._sftp
         return True
+
+    def exec_requested(self, command: str) -> bool:
+        """Serve `scp`, and no other command."""
+        known = Command.parse(command)
+        if known is not None:
+            self._serve = Scp(self._pipe, View(self._guest), self._visit.handles, known).run
+        return known is not None
 
     def session_started(self) -> None:
         """Start to serve what was asked for."""
