@@ -11,6 +11,8 @@ from gateway.app.core import Core
 from gateway.app.doors import refuse_guesser
 from gateway.app.flows import Flows
 from gateway.backends.base import Backend, OpenAt
+from gateway.backends.spool import SpoolRules
+from gateway.backends.streamed import Streamed
 from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.flows.open_access import OpenAccess
@@ -97,10 +99,10 @@ async def start(core: Core, flows: Flows) -> SshDoor | None:
 
 
 def _doorkeepers(core: Core, flows: Flows) -> tuple[Doorkeeper, ...]:
-    return (RecipientsOfShares(open_access=flows.open_access, watch=core.watch, opener=_opener),)
+    return (RecipientsOfShares(open_access=flows.open_access, watch=core.watch, opener=opener(core)),)
 
 
-def _opener(backend: Backend) -> OpenAt:
-    if not isinstance(backend, OpenAt):
-        raise GatewayError(Kind.NOT_IMPLEMENTED, "This storage has no files that can be opened at any place.")
-    return backend
+def opener(core: Core) -> Callable[[Backend], OpenAt]:
+    """Return what opens the files of a storage for bytes at any place, whether it can do so by itself or not."""
+    rules = SpoolRules(folder=core.config.data_dir / "spool", max_bytes=core.config.ssh.spool_bytes)
+    return lambda backend: backend if isinstance(backend, OpenAt) else Streamed(backend, rules)

@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import asyncssh
+from asyncssh.constants import MSG_IGNORE
+from asyncssh.packet import SSHPacketLogger
 
 from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
@@ -64,6 +66,7 @@ class Visit(asyncssh.SSHServer):
         # asyncssh leaves these two to do nothing, and would hold without bound what the client does not read.
         conn.pause_writing = self.flow.pause  # type: ignore[method-assign] # as said
         conn.resume_writing = self.flow.resume  # type: ignore[method-assign] # as said
+        _leave_out_fillers(conn)
         peer = conn.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
         limits, network = self._door.limits, self._door.network_of(self._address)
@@ -216,3 +219,18 @@ class Visit(asyncssh.SSHServer):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_lost.wait(), FAREWELL_SECONDS)
         connection.abort()
+
+
+def _leave_out_fillers(connection: asyncssh.SSHServerConnection) -> None:
+    """Send no empty packet before each packet.
+
+    asyncssh does so against an attack on ciphers in CBC mode (RFC 4251, 9.3.1), of which we offer none; it costs a
+    third of the time of a download.
+    """
+    send_packet = connection.send_packet
+
+    def send(kind: int, *fields: bytes, handler: SSHPacketLogger | None = None) -> None:
+        if kind != MSG_IGNORE:
+            send_packet(kind, *fields, handler=handler)
+
+    connection.send_packet = send  # type: ignore[method-assign] # as said
