@@ -35,6 +35,11 @@ class Metrics:
         self.open_handles = Gauge(
             "ocm_gateway_open_handles", "Files and folders that SSH clients have open now.", registry=self.registry
         )
+        self.tunnels = Gauge(
+            "ocm_gateway_tunnels",
+            "Connections to the service behind that were switched to another protocol, open now.",
+            registry=self.registry,
+        )
         self.refusals = Counter(
             "ocm_gateway_refusals", "Requests refused, by what was wrong.", ("door", "reason"), registry=self.registry
         )

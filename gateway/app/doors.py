@@ -7,15 +7,12 @@ another method is 405 in the door's own words, and nothing below our prefix ever
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from functools import partial
-from urllib.parse import urlsplit
 
-import aiohttp
 from aiohttp import web
 
+from gateway.app import behind, transfers
 from gateway.app import mount as mounting
-from gateway.app import transfers
 from gateway.app.core import Core
 from gateway.app.flows import Flows
 from gateway.app.peers import Far
@@ -30,14 +27,14 @@ from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.account import AccountDoors
 from gateway.web.api import ApiDoors
+from gateway.web.clientaddress import believe_proxies
 from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
 from gateway.web.granted import GrantedDoor
-from gateway.web.middleware import believe_proxies, stamp, watch
+from gateway.web.middleware import stamp, watch
 from gateway.web.ocm import OcmDoors
 from gateway.web.pages import Pages
-from gateway.web.parents import Parents
-from gateway.web.passthrough import Elsewhere, Passthrough
+from gateway.web.passthrough import leave_to_service
 from gateway.web.peergate import PeerGate
 from gateway.web.token import TokenDoor
 from gateway.web.ui import UiDoors
@@ -45,7 +42,6 @@ from gateway.web.usergate import UserGate
 
 # A form of a page is small; files are streamed and do not count.
 FORM_MAX_BYTES = 256 * 1024
-CONNECTIONS_MAX = 512
 
 
 async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity) -> web.Application:
@@ -64,13 +60,8 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     copies = transfers.doors(core, flows.transferring, ui.pages)
     users = (*mounts, *api.doors(), *ui.doors(), *copies, *accounts.doors())
     mount(app, (*_protocol(core, flows, far), *users))
-    elsewhere = Elsewhere(
-        behind=await _passthrough(config, core.stack),
-        parents=Parents(f"{config.prefix}/received"),
-        prefix=config.prefix,
-        pass_probes=config.passthrough.pass_probes,
-    )
-    app.router.add_route("*", "/{path:.*}", elsewhere.answer)
+    elsewhere = behind.build(core, api.gate.cookie)
+    app.router.add_route("*", "/{path:.*}", elsewhere.answer, expect_handler=leave_to_service)
     return app
 
 
@@ -193,24 +184,3 @@ def refuse_guesser(config: Config, counter: Counter) -> Callable[[str], Awaitabl
             raise GatewayError(Kind.LIMITED, "Too many wrong credentials from your address.", retry_after=int(wait) + 1)
 
     return refuse
-
-
-async def _passthrough(config: Config, stack: AsyncExitStack) -> Passthrough | None:
-    if config.passthrough.url is None:
-        return None
-    session = await stack.enter_async_context(
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=config.passthrough.connect_seconds),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
-    )
-    return Passthrough(
-        session=session,
-        origin=config.passthrough.url.rstrip("/"),
-        public_scheme=urlsplit(config.public_url).scheme,
-        public_host=config.authority,
-    )

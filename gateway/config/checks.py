@@ -69,5 +69,7 @@ def _times(config: Config) -> Iterator[Fault]:
 def _passthrough(config: Config) -> Iterator[Fault]:
     if config.passthrough.url and host_of_url(config.passthrough.url) == config.authority:
         yield Fault("passthrough.url", "this is public_url: requests would go round in circles")
+    if config.passthrough.tunnels >= config.passthrough.connections:
+        yield Fault("passthrough.tunnels", "has to be less than passthrough.connections: plain requests need some too")
     if config.passthrough.pass_probes and not config.passthrough.url:
         yield Fault("passthrough.pass_probes", "there is no passthrough.url to pass them to")

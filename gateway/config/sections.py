@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from gateway.config.passsection import Passthrough
 from gateway.config.sshsection import Ssh
 from gateway.config.storagesections import Section, Storage, StorageRule
 from gateway.config.values import (
@@ -19,7 +20,6 @@ from gateway.config.values import (
     FilePath,
     HiddenText,
     Hosts,
-    HttpUrl,
     Networks,
     Origin,
     Port,
@@ -58,7 +58,9 @@ class Http(Section):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 or :: in a container.")
     port: Port = Field(8080, description="Port to listen on.")
     trusted_proxies: Networks = Field(
-        (), description="Proxies whose X-Forwarded-For is believed; empty: nobody's.", examples=["10.0.0.0/8"]
+        (),
+        description="Proxies whose Forwarded or X-Forwarded-For is believed; empty: nobody's.",
+        examples=["10.0.0.0/8"],
     )
     drain_seconds: Seconds = Field(300, description="How long running transfers may go on after the stop signal.")
 
@@ -227,20 +229,6 @@ class Transfers(Section):
     max_files: Count = Field(1_000_000, description="Files and folders in one transfer.")
     max_waiting: Count = Field(100, description="Transfers of one user that are not over.")
     kept: Seconds = Field(30 * 86400, description="How long a finished transfer is remembered.")
-
-
-class Passthrough(Section):
-    """A service that has been on this host name before: what is not ours goes there unchanged."""
-
-    url: HttpUrl | None = Field(
-        None, description="Where it is; without it such requests are 404.", examples=["http://127.0.0.1:8000"]
-    )
-    connect_seconds: Seconds = Field(10, description="How long a connection to the service may take.")
-    pass_probes: bool = Field(
-        default=False,
-        description="Pass on /status.php, /ocs* and /index.php/apps/files_sharing too; peers then may "
-        "mistake the gateway for the product that answers there.",
-    )
 
 
 class Log(Section):

@@ -56,6 +56,15 @@ class Door:
     handler: Handler
     expect_handler: Callable[[web.Request], Awaitable[web.StreamResponse | None]] | None = None
 
+    def is_written(self, raw_target: str) -> bool:
+        """Tell whether a target spells this door's fixed part letter by letter, as `web.places` wants it.
+
+        The router below also finds a door by another spelling; who keeps a list of paths before us may not.
+        """
+        fixed, slot, _ = self.path.partition("{")
+        path = raw_target.partition("?")[0]
+        return path.startswith(fixed) if slot else path == fixed
+
 
 _DOOR = "ocm_door"
 

@@ -10,8 +10,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from collections.abc import Callable
 
 import structlog
 from aiohttp import ClientConnectionResetError, web
@@ -21,9 +20,11 @@ from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
 from gateway.metrics import Metrics
 from gateway.model.policy import PERMISSION_OF_METHOD
+from gateway.web.aio import is_waiting
 from gateway.web.answers import REQUEST_ID, answer_error
 from gateway.web.doors import Style, door_of
 from gateway.web.head import ClientGone
+from gateway.web.status import AMBIGUOUS
 
 log = get_logger("gateway.access")
 
@@ -46,8 +47,11 @@ def watch(metrics: Metrics, now: Callable[[], float] = time.perf_counter) -> Mid
         metrics.in_flight.inc()
         try:
             # An absolute-form target would name the path twice, once for us and once for who reads it behind us.
-            if not request.raw_path.startswith("/"):
-                return web.Response(status=400, text="The request target has to be a path.\n")
+            if not request.raw_path.startswith("/") or request.method == "CONNECT":
+                return _closing(web.Response(status=400, text="The request target has to be a path.\n"))
+            if door is not None and not door.is_written(request.raw_path):
+                status = 404
+                return web.Response(status=404, text="Nothing is here under this spelling.\n")
             response = await _answer(request, handler, door.style if door else Style.PAGE, name, metrics)
             status = response.status
         except web.HTTPException as answer:
@@ -73,33 +77,6 @@ def watch(metrics: Metrics, now: Callable[[], float] = time.perf_counter) -> Mid
     return middleware
 
 
-def believe_proxies(networks: Sequence[IPv4Network | IPv6Network]) -> Middleware:
-    """Return the middleware that takes the client's address from `X-Forwarded-For`, if a trusted proxy says it.
-
-    The field is read from its end: the first address there that is not a trusted proxy is the client.
-    """
-
-    def is_trusted(address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in networks)
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        remote = request.remote or ""
-        if is_trusted(remote):
-            told = [
-                part.strip() for field in request.headers.getall("X-Forwarded-For", []) for part in field.split(",")
-            ]
-            remote = next((address for address in reversed(told) if not is_trusted(address)), remote)
-            request = request.clone(remote=remote)
-        return await handler(request)
-
-    return middleware
-
-
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Add to every answer of our own doors what guards browsers and helps people who report a fault."""
     response.headers["Server"] = "ocm-gateway"
@@ -121,7 +98,9 @@ async def _answer(
         metrics.refusals.labels(door, error.kind.value).inc()
         if error.log or error.kind in (Kind.UNAVAILABLE, Kind.INTERNAL):
             log.warning("refused", door=door, reason=str(error), error=error.code)
-        return answer_error(style, request, error)
+        answer = answer_error(style, request, error)
+        # Where the next request begins is unclear if this one's body may still come, or not.
+        return _closing(answer) if is_waiting(request) or error.code == AMBIGUOUS else answer
     except web.HTTPException:
         raise
     except (ClientGone, ConnectionResetError):
@@ -132,6 +111,11 @@ async def _answer(
         fault = GatewayError(Kind.INTERNAL, "Something went wrong here; the operator can find it by the request id.")
         fault.__cause__ = error
         return answer_error(style, request, fault)
+
+
+def _closing(response: web.Response) -> web.Response:
+    response.force_close()
+    return response
 
 
 def _request_id(request: web.Request) -> str:

@@ -1,79 +1,59 @@
 """What is not ours flows through to the existing service, where one is configured (DESIGN 5).
 
-Both bodies are streamed. Fields that belong to one connection stay on it (RFC 9110, 7.6.1); what names the client is
-told anew in `Forwarded` and `X-Forwarded-*`, and what a client claims there is dropped. The store is not asked:
-the old service goes on while it is down. Protocol upgrades are not passed on yet.
+Every request is sent on as soon as its head is here, `Expect` included: the service decides whether the body is
+wanted. Both bodies are streamed. The store is not asked: the old service goes on while it is down. Whose a path is,
+`places` decides; fields are in `passhead`, framing in `passwire`, connections in `passpool`, a request's way out in
+`passsend`, an answer's way back in `passtake`, upgraded connections in `passtunnel`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
-import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
-from gateway.errors import GatewayError, unavailable
-from gateway.log import get_logger
+from gateway.errors import GatewayError, Kind, unavailable
+from gateway.metrics import Metrics
 from gateway.web.head import ClientGone
 from gateway.web.parents import Parents
+from gateway.web.passhead import Hop, request_framing, upgrade_of
+from gateway.web.passpool import Line, Pool
+from gateway.web.passsend import SWITCHING, Exchange, Patience, write_head
+from gateway.web.passtake import Passed, cut, pass_answer
+from gateway.web.passtunnel import join, take_over
+from gateway.web.passwire import Framing, Nonsense, render_fields
+from gateway.web.places import Places
+from gateway.web.status import BAD_GATEWAY, GATEWAY_TIMEOUT
 
-log = get_logger(__name__)
+Instead = Callable[[int], web.Response | None]
 
-# Fields of one hop (RFC 9110, 7.6.1), and `Expect`, which this hop has answered already.
-_HOP_FIELDS = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "expect",
-    }
-)
-# What only a proxy that the service trusts may say; a client's own word on it never passes (ANCHORS 1.6).
-_CLAIMED_FIELDS = (
-    "forwarded",
-    "x-forwarded-",
-    "x-real-ip",
-    "remote-user",
-    "x-gateway-authorization",
-    "x-ssl-",
-    "x-voms-",
-)
+# Safe to say again when a kept connection turns out to be closed; nothing else ever is (RFC 9110, 9.2.2).
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 
-# What some peers ask to find out which product they speak with; an answer would make them misread this gateway
-# (DESIGN 5), so the service behind is asked for these only if the operator says so.
-_PROBES = ("/status.php", "/ocs-provider", "/ocs/", "/index.php/apps/files_sharing/")
-_OWN_PLACES = ("/.well-known/ocm", "/ocm-provider", "/.well-known/jwks.json")
+async def leave_to_service(_request: web.Request) -> None:
+    """Be the `expect_handler` of what is passed on: the service's own answer comes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
-    """Handler of all paths that no door has: passed through, or 404; what lies among our own paths never passes."""
+    """Handler of all paths that no door has: passed through, or 404; what may be one of ours never passes."""
 
     behind: Passthrough | None
+    places: Places
     parents: Parents
-    prefix: str
-    pass_probes: bool
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        own = (f"{self.prefix}/", *_OWN_PLACES, *(() if self.pass_probes else _PROBES))
-        if self.behind is not None and request.path != self.prefix and not request.path.startswith(own):
+        if self.behind is not None and self.places.may_pass(request.raw_path):
             return await self.behind(request, partial(self.parents.instead, request))
         windows = self.parents.answer(request)
         if windows is not None:
             return windows
-        return web.Response(status=404, text=f"Nothing is here. People log in at {self.prefix}/ui/\n")
+        return web.Response(status=404, text=f"Nothing is here. People log in at {self.places.prefix}/ui/\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,76 +61,112 @@ class Passthrough:
     """Forwards requests to the service behind.
 
     Attributes:
-        session: a client session without cookies, redirects, decompression or a total time-out.
-        origin: the service's origin, `http://host:port`.
-        public_scheme, public_host: how the outside names this host.
+        tunnels_max: how many connections may be switched to other protocols at the same time.
+        tunnel_idle_seconds: how long such a connection may stand still.
     """
 
-    session: aiohttp.ClientSession
-    origin: str
-    public_scheme: str
-    public_host: str
+    pool: Pool
+    hop: Hop
+    patience: Patience
+    metrics: Metrics
+    tunnels_max: int
+    tunnel_idle_seconds: float
+    _tunnels: set[int] = field(init=False, default_factory=set)
 
-    async def __call__(self, request: web.Request, instead: Callable[[int], web.Response | None]) -> web.StreamResponse:
+    async def __call__(self, request: web.Request, instead: Instead) -> web.StreamResponse:
         """Forward one request and stream the answer back.
 
         Args:
             instead: returns what is answered in place of an answer of this status, or None.
+
+        Raises:
+            GatewayError: if the service is away, slow or talks nonsense, before any of its answer went out.
         """
-        if not request.raw_path.startswith("/"):
-            raise web.HTTPBadRequest(text="Only paths are served here.\n")
-        url = URL(self.origin + request.raw_path, encoded=True)
+        self.hop.check_loop(request)
+        upgrade = upgrade_of(request)
         try:
-            async with self.session.request(
-                request.method,
-                url,
-                headers=self._request_fields(request),
-                data=_body(request) if request.can_read_body else None,
-                allow_redirects=False,
-            ) as answer:
-                other = instead(answer.status)
-                return other if other is not None else await self._answer(request, answer)
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise _service_away(error) from error
+            if upgrade is not None:
+                return await self._switch(request, upgrade)
+            return await self._plain(request, instead)
+        except ClientGone:
+            return cut(request)
+        except Nonsense as error:
+            raise _failed(BAD_GATEWAY, "gave an answer that cannot be passed on", error) from error
+        except TimeoutError as error:
+            raise _failed(GATEWAY_TIMEOUT, "took too long to answer", error) from error
+        except (EOFError, OSError) as error:
+            raise _failed(BAD_GATEWAY, "broke off", error) from error
 
-    def _request_fields(self, request: web.Request) -> CIMultiDict[str]:
-        fields = _end_to_end(request.headers)
-        for name in list(fields):
-            if name.lower().startswith(_CLAIMED_FIELDS):
-                fields.popall(name, None)
-        client = request.remote or "unknown"
-        node = f'"[{client}]"' if ":" in client else client
-        fields["Forwarded"] = f"for={node};host={self.public_host};proto={self.public_scheme}"
-        fields["X-Forwarded-For"] = client
-        fields["X-Forwarded-Host"] = self.public_host
-        fields["X-Forwarded-Proto"] = self.public_scheme
-        return fields
+    async def _plain(self, request: web.Request, instead: Instead) -> web.StreamResponse:
+        async with self._exchange(request, None) as exchange:
+            other = instead(exchange.head.status)
+            return other if other is not None else await self._answer(exchange)
 
-    async def _answer(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers))
-        await response.prepare(request)
+    async def _switch(self, request: web.Request, upgrade: str) -> Passed:
+        if len(self._tunnels) >= self.tunnels_max:
+            raise unavailable("Too many connections are open here.", log="passthrough.tunnels")
+        self._tunnels.add(id(request))
         try:
-            if request.method != "HEAD":
-                async for chunk in answer.content.iter_any():
-                    await response.write(chunk)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            # The head is out: only a cut connection tells the client that this is not the whole body.
-            if request.transport is not None:
-                request.transport.abort()
-            raise ClientGone from error
-        await response.write_eof()
-        return response
+            async with self._exchange(request, upgrade) as exchange:
+                if exchange.head.status != SWITCHING:
+                    return await self._answer(exchange)
+                return await self._tunnel(exchange, upgrade)
+        finally:
+            self._tunnels.discard(id(request))
+
+    async def _answer(self, exchange: Exchange) -> Passed:
+        passed, is_reusable = await pass_answer(exchange, self.hop)
+        exchange.line.is_reusable = is_reusable
+        return passed
+
+    async def _tunnel(self, exchange: Exchange, upgrade: str) -> Passed:
+        head, line = exchange.head, exchange.line
+        agreed = head.all(b"upgrade")
+        if [name.lower() for name in agreed] != [upgrade.lower().encode()]:
+            raise Nonsense("a switch to another protocol than was asked for")
+        fields = self.hop.answer_fields(head, Framing(length=0))
+        switch = [(b"Connection", b"Upgrade"), (b"Upgrade", agreed[0])]
+        await write_head(exchange.request, head, render_fields([*fields, *switch]))
+        with self.metrics.tunnels.track_inprogress():
+            ends = (line.reader, line.writer)
+            await join(take_over(exchange.request), ends, self.tunnel_idle_seconds)
+        return Passed(SWITCHING, may_go_on=False)
+
+    @asynccontextmanager
+    async def _exchange(self, request: web.Request, upgrade: str | None) -> AsyncIterator[Exchange]:
+        exchange = await self._open(request, upgrade)
+        try:
+            yield exchange
+        finally:
+            await exchange.stop()
+            self.pool.put_back(exchange.line)
+
+    async def _open(self, request: web.Request, upgrade: str | None) -> Exchange:
+        framing = request_framing(request)
+        may_repeat = request.method in _REPEATABLE and framing.length == 0 and upgrade is None
+        line = await self.pool.take()
+        try:
+            return await self._begin(line, request, framing, upgrade)
+        except (EOFError, ConnectionError):
+            if not (line.is_used and may_repeat):
+                raise
+        return await self._begin(await self.pool.take(fresh=True), request, framing, upgrade)
+
+    async def _begin(self, line: Line, request: web.Request, framing: Framing, upgrade: str | None) -> Exchange:
+        exchange = Exchange(
+            line=line, request=request, framing=framing, patience=self.patience, base_path=self.pool.base_path
+        )
+        try:
+            fields = self.hop.request_fields(request, upgrade)
+            await exchange.begin(fields, may_switch=upgrade is not None)
+        except BaseException:
+            await exchange.stop()
+            self.pool.put_back(line)
+            raise
+        return exchange
 
 
-def _end_to_end(fields: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    named = {name.strip().lower() for value in fields.getall("Connection", []) for name in value.split(",")}
-    return CIMultiDict((k, v) for k, v in fields.items() if k.lower() not in _HOP_FIELDS | named)
-
-
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    async for chunk in request.content.iter_any():
-        yield chunk
-
-
-def _service_away(error: BaseException) -> GatewayError:
-    return unavailable("The service behind this gateway does not answer.", log=repr(error))
+def _failed(code: str, what: str, error: BaseException) -> GatewayError:
+    return GatewayError(
+        Kind.UNAVAILABLE, f"The service behind this gateway {what}. Try again later.", code=code, log=repr(error)
+    )

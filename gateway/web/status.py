@@ -23,8 +23,13 @@ _OF_KIND = {
     Kind.INTERNAL: 500,
 }
 UNSUPPORTED_BODY = "unsupported-body"
+# The service behind the gateway failed, or was too slow (RFC 9110, 15.6.3 and 15.6.5).
+BAD_GATEWAY = "bad-gateway"
+GATEWAY_TIMEOUT = "gateway-timeout"
+# Nobody can tell for certain where the request ends: its connection is not used on.
+AMBIGUOUS = "ambiguous-request"
 # Meanings that only HTTP tells apart from their kind.
-_OF_CODE = {UNSUPPORTED_BODY: 415}
+_OF_CODE = {UNSUPPORTED_BODY: 415, BAD_GATEWAY: 502, GATEWAY_TIMEOUT: 504}
 
 
 def http_status(error: GatewayError) -> int:

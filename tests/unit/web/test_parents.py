@@ -7,8 +7,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from gateway.metrics import Metrics
 from gateway.web.parents import Parents
-from gateway.web.passthrough import Elsewhere, Passthrough
+from gateway.web.passthrough import Elsewhere
+from gateway.web.places import Places
+from support.passrig import passing
 
 WINDOWS = {"User-Agent": "Microsoft-WebDAV-MiniRedir/10.0.19045"}
 OFFICE = {"User-Agent": "Microsoft Office Existence Discovery"}
@@ -21,17 +24,14 @@ async def elsewhere(status=None):
     async def answer(_request):
         return web.Response(status=status, text="the service", headers={"DAV": "of the service"})
 
-    behind = web.Application()
-    behind.router.add_route("*", "/{path:.*}", answer)
-    async with TestServer(behind) as service, aiohttp.ClientSession() as session:
-        passing = Passthrough(
-            session=session, origin=str(service.make_url("/")).rstrip("/"), public_scheme="http", public_host="h"
-        )
+    old = web.Application()
+    old.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(old) as service, aiohttp.ClientSession() as session:
+        behind = passing(str(service.make_url("/")).rstrip("/"), Metrics())
         here = Elsewhere(
-            behind=None if status is None else passing,
+            behind=None if status is None else behind,
             parents=Parents("/ocm/received"),
-            prefix="/ocm",
-            pass_probes=False,
+            places=Places(prefix="/ocm", pass_probes=False),
         )
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", here.answer)
@@ -42,6 +42,7 @@ async def elsewhere(status=None):
                     return answer.status, answer.headers, await answer.text()
 
             yield ask
+        behind.pool.close()
 
 
 @pytest.mark.parametrize("agent", [WINDOWS, OFFICE])
