@@ -9,8 +9,8 @@ export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 
 BIN := .venv/bin
 TEST_EXTRAS := demo,speed,test,check,charts
-TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium sshd:openssh-server proftpd:proftpd-mod-crypto
-BENCH_TOOLS := nginx:nginx apache2:apache2-bin rclone:rclone sshd:openssh-server sftp:openssh-client wrk:wrk curl:curl taskset:util-linux /usr/lib/nginx/modules/ngx_http_dav_ext_module.so:libnginx-mod-http-dav-ext
+TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium sshd:openssh-server proftpd:proftpd-mod-crypto /usr/lib/nginx/modules/ngx_http_dav_ext_module.so:libnginx-mod-http-dav-ext
+BENCH_TOOLS := nginx:nginx apache2:apache2-bin rclone:rclone sshd:openssh-server sftp:openssh-client wrk:wrk curl:curl taskset:util-linux
 MUTANTS_TIME := 60m
 
 .PHONY: help demo run test check bench mutants docs clean

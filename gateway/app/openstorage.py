@@ -58,7 +58,11 @@ async def _open(name: str, storage: Storage, stack: AsyncExitStack, stored: Tabl
     patience = Patience(
         connect=storage.connect_seconds, first_byte=storage.first_byte_seconds, idle=storage.idle_seconds
     )
-    redirects = Redirects(hosts=frozenset(storage.redirect_hosts), most=storage.redirects)
+    redirects = Redirects(
+        hosts=frozenset(storage.redirect_hosts),
+        credential_hosts=frozenset(storage.redirect_auth_hosts),
+        most=storage.redirects,
+    )
 
     def client(url: str, authorize: Authorize) -> Backend:
         return WebdavBackend(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())

@@ -15,7 +15,7 @@ import click
 from gateway import log as logging
 from gateway.app import discover_peer, mark_store, rebind_shares, serve_until_stopped
 from gateway.app import probe_storage as probed
-from gateway.config import Config, load
+from gateway.config import Config, Storage, load
 from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
 from gateway.errors import GatewayError, Kind
 from gateway.identity.file import hash_password as hashed
@@ -57,6 +57,7 @@ def check_config(config_path: Path | None) -> None:
     click.echo(f"The configuration is good. Users are known as user@{config.authority}.")
     for name, storage in config.all_storages.items():
         click.echo(f"  storage   {name}: {storage.url} (users see it as: {storage.local_view.value})")
+        click.echo(f"            peers reach it with {_service_of(storage)}")
     for rule in config.placement if config.storage_rules else ():
         whose = [*sorted(rule.users), *(f"group {group}" for group in sorted(rule.groups))]
         click.echo(f"  files     of {', '.join(whose) or 'all others'} are on {rule.storage}")
@@ -219,6 +220,17 @@ def hash_password() -> None:
     if not password:
         raise GatewayError(Kind.INVALID, "An empty password opens nothing.")
     click.echo(hashed(Secret(password)))
+
+
+def _service_of(storage: Storage) -> str:
+    """Say with whose rights grants are served."""
+    if storage.is_local:
+        return "the rights of the gateway's own process"
+    if storage.bearer.sources:
+        return "a bearer token"
+    if storage.credentials is None and storage.private_key_file is None:
+        return "the account that the owner stored" if storage.stored_accounts else "no log-in at all"
+    return "the service account"
 
 
 def _event_loop() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
 from gateway.config.sections import Config, Provider
@@ -60,6 +61,8 @@ def _accounts(path: str, storage: Storage) -> Iterator[Fault]:
         yield Fault(f"{path}.credentials", f"{path}.bearer is the service account already")
     if storage.is_local and (storage.credentials is not None or storage.bearer.sources):
         yield Fault(f"{path}.credentials", "a local folder has no log-in: the gateway's own rights count there")
+    for host in sorted(set(storage.redirect_auth_hosts) - set(storage.redirect_hosts)):
+        yield Fault(f"{path}.redirect_auth_hosts", f"{host} is not among {path}.redirect_hosts")
     if storage.is_local and storage.stored_accounts:
         yield Fault(f"{path}.stored_accounts", "a local folder has no accounts")
 
@@ -113,7 +116,9 @@ def _same_place(storages: dict[str, Storage]) -> Iterator[Fault]:
 
 def _place(url: str) -> tuple[str, list[str]]:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}", [unquote(step) for step in parts.path.split("/") if step]
+    return f"{parts.scheme}://{parts.netloc.lower()}", [
+        step for step in normpath(unquote(parts.path)).split("/") if step
+    ]
 
 
 def _lie_within_each_other(one: tuple[str, list[str]], other: tuple[str, list[str]]) -> bool:

@@ -102,6 +102,12 @@ class Storage(Section):
     redirect_hosts: Hosts = Field(
         (), description="Further hosts that the storage may redirect to.", examples=["pool.example.org"]
     )
+    redirect_auth_hosts: Hosts = Field(
+        (),
+        description="Those of the redirect_hosts that are shown our credentials as well; needed where data servers ask "
+        "again, as XRootD's do.",
+        examples=["data1.example.org:1095"],
+    )
     redirects: int = Field(5, ge=0, le=20, description="How many redirects of the storage are followed.")
     ca_file: FilePath | None = Field(
         None, description="Certificates to trust instead of the system's.", examples=["/etc/ssl/storage-ca.pem"]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from gateway.config import load, reference_schema
+from gateway.model.secret import Secret
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/ocm-gateway"
@@ -194,6 +195,23 @@ def test_a_changed_configuration_restarts_the_pods():
     assert before[1] != other_secret[1]
 
 
+SEVERAL = {
+    "storages": {"old": {"url": "webdav+https://old.example.org/{user}/"}, "new": {"url": "file:///srv/{user}"}},
+    "storage_rules": [{"users": ["alice"], "storage": "new"}, {"storage": "old"}],
+}
+
+
+def test_several_storages_are_configured_as_they_are(tmp_path):
+    """The chart hands several storages and their rules through; secrets of theirs are mounted files."""
+    secret = str(tmp_path / "old")
+    Path(secret).write_text("user:password")
+    old = {**SEVERAL["storages"]["old"], "credentials_file": secret}
+    several = {**SEVERAL, "storages": {**SEVERAL["storages"], "old": old}}
+    config = config_of({"config": {"public_url": "https://a.example", **several}}, tmp_path)
+    assert config.storages["old"].credentials == Secret("user:password")
+    assert [rule.storage for rule in config.placement] == ["new", "old"]
+
+
 EXTERNAL = {"mode": "external", "url": "redis://redis:6379/0"}
 
 
@@ -216,6 +234,16 @@ EXTERNAL = {"mode": "external", "url": "redis://redis:6379/0"}
             "put credentials into secrets",
         ),
         ({"config": {**LEAST["config"], "store": {"password": "p"}}}, "put credentials into secrets"),
+        ({"config": {**LEAST["config"], **SEVERAL}}, "both set"),
+        (
+            {
+                "config": {
+                    "public_url": "https://a.example",
+                    "storages": {"a": {"url": "file:///x", "credentials": "a:b"}},
+                }
+            },
+            "mount a Secret with extraVolumes",
+        ),
     ],
 )
 def test_contradictions_are_refused(values, sentence):

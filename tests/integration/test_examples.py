@@ -193,8 +193,24 @@ async def test_dcache(tmp_path):
             assert (await alpha.rest("GET", "files/Project/hello.txt"))[0] == 503
             secret(tmp_path, "storage-token", "second-token\n")
             assert (await alpha.rest("GET", "files/Project/hello.txt"))[0] == 200
+        # Nothing but the body came to the pool.
         assert storage.leaks == []
         assert "COPY" not in storage.seen
+
+
+async def test_data_servers_that_ask_again(tmp_path):
+    """Only where the operator names them do data servers see the token too, as XRootD's want to."""
+    project(tmp_path / "files" / "users" / "alice")
+    secret(tmp_path, "storage-token", "the-token\n")
+    async with dcache(tmp_path / "files", "the-token") as storage:
+        named = f"[{storage.pool}]\n  redirect_auth_hosts: [{storage.pool}]\n"
+        replaced = {
+            "webdav+https://dcache.example.org:2880": f"webdav+http://{storage.door}",
+            "[pool1.example.org:20000, pool2.example.org:20000]\n": named,
+        }
+        async with example("bearer-dcache", tmp_path, replaced) as alpha:
+            assert await alpha.rest("GET", "files/Project/hello.txt") == (200, b"hello")
+        assert storage.leaks == ["Authorization"]
 
 
 async def test_migration(tmp_path):

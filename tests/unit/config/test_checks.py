@@ -86,6 +86,7 @@ OLD_AND_NEW = {"old": {"url": "webdav+http://h/{user}"}, "new": {"url": "file://
         (OLD_AND_NEW, [{"storage": "old"}, {"storage": "new"}], ["storage_rules.0"]),
         ({"a": {"url": "file:///srv/{user}"}, "b": {"url": "file:///srv/b/{user}"}}, RULES, ["storages.b.url"]),
         ({"a": {"url": "webdav+http://h/"}, "b": {"url": "webdav+http://H/x/{user}"}}, RULES, ["storages.a.view", B]),
+        ({"a": {"url": "file:///srv/{user}"}, "b": {"url": "file:///x/../srv/./{user}/"}}, RULES, ["storages.b.url"]),
         ({"a": {"url": "webdav+http://h/{user}/a"}, "b": {"url": "webdav+http://h/{user}/b"}}, RULES, []),
         (
             {"a": {"url": "file:///srv"}, "b": {"url": "webdav+http://h/"}},
@@ -139,6 +140,8 @@ KEY = {"private_key_file": "key", **SSH}
         ({"url": "webdav+http://h/{user}", "bearer": {"env": True}, "credentials": "a:b"}, ["credentials"]),
         ({"url": "file:///srv/{user}", "credentials": "a:b"}, ["credentials"]),
         ({"url": "file:///srv/{user}", "stored_accounts": True}, ["stored_accounts"]),
+        ({"url": "webdav+http://h/{user}", "redirect_auth_hosts": ["d:1"]}, ["redirect_auth_hosts"]),
+        ({"url": "webdav+http://h/{user}", "redirect_auth_hosts": ["d:1"], "redirect_hosts": ["d:1", "e:1"]}, []),
     ],
 )
 def test_accounts_of_storages(storage, at_fault):

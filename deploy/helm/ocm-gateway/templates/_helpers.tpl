@@ -76,7 +76,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if hasKey $secrets "keys" -}}
 {{- $_ := set $ours "keys_file" (printf "/run/secrets/ocm-gateway/%s" $secrets.keys) -}}
 {{- end -}}
-{{- if hasKey $secrets "storageCredentials" -}}
+{{- if and (hasKey $secrets "storageCredentials") (not .Values.config.storages) -}}
 {{- $file := printf "/run/secrets/ocm-gateway/%s" $secrets.storageCredentials -}}
 {{- $_ := set $ours "storage" (dict "credentials_file" $file) -}}
 {{- end -}}
@@ -96,6 +96,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- if or $storage.credentials (dig "store" "password" "" .Values.config) -}}
 {{- fail "config goes into a ConfigMap, which everybody may read: put credentials into secrets or existingSecret" -}}
+{{- end -}}
+{{- if and .Values.config.storages .Values.config.storage -}}
+{{- fail "config.storage and config.storages are both set: write all of them below storages" -}}
+{{- end -}}
+{{- range $name, $one := .Values.config.storages -}}
+{{- if $one.credentials -}}
+{{- fail (printf "config goes into a ConfigMap, which everybody may read: mount a Secret with extraVolumes and name it in config.storages.%s.credentials_file" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.existingSecret (compact (values .Values.secrets)) -}}
 {{- fail "existingSecret and secrets are both set: choose one" -}}
