@@ -147,6 +147,7 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
         gate=users,
         storages=near,
         send_share=flows.send_share,
+        change_share=flows.change_share,
         end_share=flows.end_share,
         answer_share=flows.answer_share,
         use_remote=flows.use_remote,

@@ -12,6 +12,7 @@ from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
 from gateway.crypto.secrets import new_id, new_secret
 from gateway.flows.answer_share import AnswerShare
+from gateway.flows.change_share import ChangeShare
 from gateway.flows.check_received import CheckReceived
 from gateway.flows.deliver import DeliverReceived, DeliverSent
 from gateway.flows.end_share import EndShare
@@ -24,6 +25,7 @@ from gateway.flows.ports import Users
 from gateway.flows.receive_share import ReceiveShare
 from gateway.flows.received_shelf import ReceivedShelf
 from gateway.flows.send_share import SendShare
+from gateway.flows.share_on import ShareOn
 from gateway.flows.store_account import StoreAccount
 from gateway.flows.use_remote import UseRemote
 from gateway.identity.base import Identity
@@ -42,6 +44,7 @@ class Flows:
     exchange_token: ExchangeToken
     open_access: OpenAccess[Narrowed]
     send_share: SendShare
+    change_share: ChangeShare
     end_share: EndShare
     answer_share: AnswerShare
     use_remote: UseRemote
@@ -74,11 +77,26 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
     return Flows(
         receive_share=_receive_share(core, far, people),
         notify=Notify(
-            sent=sent, received=received, end_share=end_share, queue=queue, must_sign=far.must_sign, now=core.now
+            sent=sent,
+            received=received,
+            end_share=end_share,
+            queue=queue,
+            share_on=_share_on(core, far, queue),
+            must_sign=far.must_sign,
+            rules=far.rules,
+            authority=core.config.authority,
+            now=core.now,
         ),
         exchange_token=_exchange_token(core, far),
         open_access=_open_access(core, near),
         send_share=_send_share(core, far, near, deliver_sent),
+        change_share=ChangeShare(
+            shares=sent,
+            tell_ended=core.watch.tell_ended,
+            release_locks=near.release_locks,
+            deliver=deliver_sent,
+            now=core.now,
+        ),
         end_share=end_share,
         answer_share=answer_share,
         use_remote=use_remote,
@@ -137,6 +155,19 @@ def _deliveries(core: Core, far: Far, queue: SaqQueue) -> tuple[DeliverSent, Del
             max_keys=config.ssh.keys_per_share,
         ),
         DeliverReceived(outbox=received, client=far.client, authority=config.authority),
+    )
+
+
+def _share_on(core: Core, far: Far, queue: SaqQueue) -> ShareOn:
+    return ShareOn(
+        shares=core.store.table(SENT_SHARES),
+        records=far.records,
+        queue=queue,
+        rules=far.rules,
+        authority=core.config.authority,
+        now=core.now,
+        new_id=new_id,
+        new_secret=new_secret,
     )
 
 

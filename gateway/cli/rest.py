@@ -64,6 +64,10 @@ class RestClient:
         """Send JSON and return the JSON answered."""
         return _json(self.call("POST", path, json.dumps(document or {}).encode(), "application/json") or b"null")
 
+    def patch(self, path: str, document: Mapping[str, object]) -> Any:
+        """Change something by JSON and return the JSON answered."""
+        return _json(self.call("PATCH", path, json.dumps(document).encode(), "application/json"))
+
     def put(self, path: str, document: Mapping[str, object]) -> Any:
         """Store JSON and return the JSON answered."""
         return _json(self.call("PUT", path, json.dumps(document).encode(), "application/json"))

@@ -60,6 +60,9 @@ def as_user(command: Command) -> Command:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the gateway's own JSON.")
 
 
+_END_HELP = "End of the share: 2027-01-31, or 12h, 30d, 4w from now."
+
+
 class End(click.ParamType[int]):
     """The end of a share: a day, or a time from now."""
 
@@ -85,18 +88,27 @@ def share() -> None:
 @click.argument("path")
 @click.option("--with", "recipient", required=True, metavar="USER@HOST", help="Whom to share with.")
 @click.option("--write", is_flag=True, help="Allow changes too.")
-@click.option("--expires", type=End(), metavar="END", help="End of the share: 2027-01-31, or 12h, 30d, 4w from now.")
+@click.option("--share-on", is_flag=True, help="Allow to share it on to others.")
+@click.option("--expires", type=End(), metavar="END", help=_END_HELP)
 @click.option("--description", default="", help="A note to the recipient.")
 @json_option
 @as_user
 def create(
-    client: RestClient, *, path: str, recipient: str, write: bool, expires: int | None, description: str, as_json: bool
+    client: RestClient,
+    *,
+    path: str,
+    recipient: str,
+    write: bool,
+    share_on: bool,
+    expires: int | None,
+    description: str,
+    as_json: bool,
 ) -> None:
     """Share PATH of your storage."""
     document = {
         "path": path,
         "recipient": recipient,
-        "permissions": ["read", "write"] if write else ["read"],
+        "permissions": _permissions(write=write, share_on=share_on),
         "expires_at": expires,
         "description": description,
     }
@@ -121,6 +133,43 @@ def list_sent(client: RestClient, *, as_json: bool) -> None:
 def show(client: RestClient, *, share_id: str, as_json: bool) -> None:
     """Show all that is known of a share of yours."""
     _show(client.get(f"shares/{_segment(share_id)}"), _details, as_json=as_json)
+
+
+@share.command("change")
+@click.argument("share_id")
+@click.option("--write/--read-only", default=None, help="Whether changes are allowed.")
+@click.option("--share-on/--no-share-on", default=None, help="Whether it may be shared on to others.")
+@click.option("--expires", type=End(), metavar="END", help=_END_HELP)
+@click.option("--endless", is_flag=True, help="Take the end away.")
+@click.option("--description", help="A new note to the recipient.")
+@json_option
+@as_user
+def change(
+    client: RestClient,
+    *,
+    share_id: str,
+    write: bool | None,
+    share_on: bool | None,
+    expires: int | None,
+    endless: bool,
+    description: str | None,
+    as_json: bool,
+) -> None:
+    """Change a share: what is not named stays as it is."""
+    document: dict[str, object] = {"expires_at": expires, "description": description}
+    document = {name: value for name, value in document.items() if value is not None}
+    if endless:
+        document["expires_at"] = None
+    if write is not None or share_on is not None:
+        old = client.get(f"shares/{_segment(share_id)}")["permissions"]
+        document["permissions"] = _permissions(
+            write="write" in old if write is None else write, share_on="share" in old if share_on is None else share_on
+        )
+    _show(client.patch(f"shares/{_segment(share_id)}", document), _sent_line, as_json=as_json)
+
+
+def _permissions(*, write: bool, share_on: bool) -> list[str]:
+    return ["read", *(["write"] if write else []), *(["share"] if share_on else [])]
 
 
 @share.command("revoke")

@@ -40,11 +40,15 @@ class DeliverSent:
         told_types: list[str] = []
 
         async def say(share: SentShare, message: Message) -> Answer:
-            if message.kind is not MessageKind.SHARE:
-                return await self._say_ended(share, message, interactive=at_once)
-            told = await self.ladder.tell(share, interactive=at_once)
-            told_types.append(told.resource_type)
-            return told.answer
+            match message.kind:
+                case MessageKind.SHARE:
+                    told = await self.ladder.tell(share, interactive=at_once)
+                    told_types.append(told.resource_type)
+                    return told.answer
+                case MessageKind.CHANGED:
+                    return await self.ladder.tell_changed(share, interactive=at_once)
+                case _:
+                    return await self._say_ended(share, message, interactive=at_once)
 
         def heard(share: SentShare, message: Message, answer: Answer) -> SentShare:
             return self._share_heard(share, message, answer, announced_type=told_types[0] if told_types else "")

@@ -15,7 +15,7 @@ from gateway.flows.deliver import DeliverSent
 from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
 from gateway.flows.ports import Clock, GrantEnded
 from gateway.log import get_logger
-from gateway.model.share import SENT_STEPS, Message, MessageKind, SentShare, SentState
+from gateway.model.share import SENT_STEPS, STANDING, Message, MessageKind, SentShare, SentState
 from gateway.store.base import Table
 
 log = get_logger(__name__)
@@ -78,3 +78,10 @@ class EndShare:
     async def _close(self, share: SentShare) -> None:
         await self.tell_ended(share.provider_id)
         await self.release_locks(share)
+        await self._end_what_was_shared_on(share)
+
+    async def _end_what_was_shared_on(self, share: SentShare) -> None:
+        """End the shares that came from this one: nobody keeps what she was given by somebody who has it no more."""
+        for child in (await self.shares.page("parent", share.provider_id)).records:
+            if child.state in STANDING:
+                await self.revoke(child.owner, child.provider_id)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
 from gateway.model.address import Host
-from gateway.model.dialect import Dialect, Payload
+from gateway.model.dialect import ChangeNotice, Dialect, Payload
 from gateway.model.peer import Peer
 from gateway.model.share import SentShare
+from gateway.ocm import notification
 from gateway.ocm import share as share_text
 from gateway.ocm.dialects.recognise import recognise
+from gateway.ocm.discovery import webdav_path
 from gateway.peers.client import Answer, PeerClient
 from gateway.peers.records import PeerRecords
 from gateway.peers.resolver import PeerResolver
@@ -25,6 +27,7 @@ log = get_logger(__name__)
 
 # How servers refuse a form that they do not read; for another reason than the form the next one fares no better.
 _FORM_REFUSED = frozenset({400, 501})
+NOTHING_TO_SAY = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,23 @@ class Ladder:
             # A refusal of both: the likelier form's reason is the better one.
             told = other if other.answer.status not in _FORM_REFUSED else told
         return told
+
+    async def tell_changed(self, share: SentShare, *, interactive: bool) -> Answer:
+        """Tell the recipient's server that a share has changed, if it understands that; raises as `tell`.
+
+        Who does not learns it from the storage, which answers by the new permissions at once.
+        """
+        peer = await self.resolver.discover(share.recipient.host, interactive=interactive)
+        notice = recognise(peer.discovery).change_notice
+        match notice:
+            case ChangeNotice.NONE:
+                return Answer(host=peer.host, status=NOTHING_TO_SAY)
+            case ChangeNotice.RESEND:
+                return (await self.tell(share, interactive=interactive)).answer
+        root = self.public_url + webdav_path(self.prefix)
+        protocol = share_text.render_offer(share, root + share.provider_id)
+        document = notification.render_change(notice, share, protocol)
+        return await self.client.post_json(peer.host, "notifications", document, interactive=interactive)
 
     async def _remember(self, peer: Peer, form: Payload) -> None:
         await self.records.change(peer.host, lambda record: replace(record, payload=form))

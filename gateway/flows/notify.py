@@ -13,18 +13,22 @@ from dataclasses import dataclass, replace
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.end_share import EndShare
 from gateway.flows.ports import Clock
+from gateway.flows.share_on import ShareOn
 from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
+from gateway.model.policy import PeerRules, is_listed_by_name
 from gateway.model.share import (
     RECEIVED_STEPS,
     SENT_STEPS,
     MessageKind,
+    Permission,
     ReceivedShare,
     ReceivedState,
     SentShare,
     SentState,
 )
+from gateway.ocm import notification as notification_text
 from gateway.ocm.notification import Notification
 from gateway.store.base import Queue, Table
 
@@ -42,15 +46,18 @@ class Notify:
     received: Table[ReceivedShare]
     end_share: EndShare
     queue: Queue
+    share_on: ShareOn
     must_sign: Callable[[Host], Awaitable[bool]]
+    rules: PeerRules
+    authority: Host
     now: Clock
 
-    async def receive(self, peer: AnyPeer, notification: Notification) -> None:
-        """Carry out what a notification tells, or note it as a hint.
+    async def receive(self, peer: AnyPeer, notification: Notification) -> dict[str, object]:
+        """Carry out what a notification tells, or note it as a hint; return the members of the answer.
 
         Raises:
             GatewayError: `INVALID` for an unknown type or an acceptance of a share that does not exist, `FORBIDDEN`
-                if a verified peer speaks of somebody else's share.
+                if a verified peer speaks of somebody else's share, or asks for what the share does not allow.
         """
         match notification.kind:
             case MessageKind.ACCEPTED:
@@ -63,15 +70,69 @@ class Notify:
                     await self._declined(peer, notification)
             case MessageKind.TRANSFERRED:
                 await self._transferred(peer, notification)
+            case notification_text.REQUEST_RESHARE:
+                return await self._share_on(peer, notification)
+            case notification_text.RESHARE_UNDO:
+                await self._not_shared_on(peer, notification)
+            case change if change in notification_text.CHANGES:
+                await self._changed(peer, notification)
             case _:
                 fault = Fault("notificationType", "This notification type is not known here.")
                 raise GatewayError(Kind.INVALID, fault.message, code="unknown-notification", faults=(fault,))
+        return {}
 
-    async def _accepted(self, peer: AnyPeer, notification: Notification) -> None:
+    async def _share_on(self, peer: AnyPeer, notification: Notification) -> dict[str, object]:
+        share = await self._sent(notification)
+        if not await self._speaks_for_recipient(peer, notification, share):
+            raise GatewayError(Kind.FORBIDDEN, "Only the recipient of a share can have it shared on.")
+        return notification_text.render_shared_on(await self.share_on.grant(share, notification.new_recipient))
+
+    async def _not_shared_on(self, peer: AnyPeer, notification: Notification) -> None:
+        """End what was shared on, for the server that asked for it or the one that got it."""
+        share = await self.sent.get(notification.provider_id)
+        if share is None or not share.parent:
+            return
+        parent = await self.sent.get(share.parent)
+        asked_by = {share.recipient.host} | ({parent.recipient.host} if parent is not None else set())
+        if isinstance(peer, VerifiedPeer):
+            is_theirs = peer.host in asked_by
+        else:
+            # Whoever of the two it is: one that signs has to sign this too.
+            is_theirs = notification.claimed_secret == share.secret and all(
+                [await self._may_be_unsigned(host) for host in asked_by]
+            )
+        if is_theirs:
+            await self.end_share.declined(share.provider_id)
+
+    async def _changed(self, peer: AnyPeer, notification: Notification) -> None:
+        """Note what the sender allows from now on; the storage decides, this is what our user is shown."""
+        if not notification.permissions:
+            fault = Fault("notification", "It does not say what is allowed.")
+            raise GatewayError(Kind.INVALID, fault.message, faults=(fault,))
+        permissions = notification.permissions | {Permission.READ}
+        for share in await self._candidates(peer, notification):
+            if await self._speaks_for_sender(peer, notification, share) or self._is_from_listed(notification, share):
+                await self.received.update(share.share_id, lambda current: _allowing(current, permissions))
+                log.info("permissions of share changed", share=share.share_id, peer=share.peer)
+
+    def _is_from_listed(self, notification: Notification, share: ReceivedShare) -> bool:
+        """Tell whether a message without a proof is believed, because the operator listed its server by name.
+
+        Some servers sign nothing and name nobody but the recipient (`dialects.md` 5). What they may say in this way
+        changes only what is shown, never what opens.
+        """
+        is_listed = is_listed_by_name(share.peer, self.rules)
+        return is_listed and notification.grantee == f"{share.recipient}@{self.authority}"
+
+    async def _sent(self, notification: Notification) -> SentShare:
         share = await self.sent.get(notification.provider_id)
         if share is None:
             fault = Fault("providerId", "There is no such share here.")
             raise GatewayError(Kind.INVALID, fault.message, code="unknown-share", faults=(fault,))
+        return share
+
+    async def _accepted(self, peer: AnyPeer, notification: Notification) -> None:
+        share = await self._sent(notification)
         if not await self._speaks_for_recipient(peer, notification, share):
             return
 
@@ -138,6 +199,10 @@ class Notify:
         if await self.must_sign(host):
             raise GatewayError(Kind.UNAUTHENTICATED, f"{host} has to sign its messages.", code="signature-missing")
         return True
+
+
+def _allowing(share: ReceivedShare, permissions: frozenset[Permission]) -> ReceivedShare:
+    return replace(share, webdav=replace(share.webdav, permissions=permissions))
 
 
 def _ended_by_sender(share: ReceivedShare) -> ReceivedShare:

@@ -129,7 +129,7 @@ class OpenAccess(Generic[B]):
         share = await self.shares.get(grant_id)
         if share is None:
             await self.health.check_marker()
-        return share is not None and share.stands(self.now())
+        return share is not None and await self._stands(share)
 
     async def _prove(self, credential: ClaimedCredential) -> Grant:
         text = credential.secret.reveal()
@@ -142,11 +142,17 @@ class OpenAccess(Generic[B]):
             share, proof_ends = await self._share_of_token(text)
         else:
             share, proof_ends = await self._share_of_secret(text), None
-        if not share.stands(self.now()):
+        if not await self._stands(share):
             raise _ended()
         grant = _grant(share)
         self.watch.remember(fingerprint, grant, proof_ends, generation=generation)
         return grant
+
+    async def _stands(self, share: SentShare) -> bool:
+        """Tell whether a share stands, and what it was shared on from: a crash may have parted their ends."""
+        if not share.stands(self.now()):
+            return False
+        return not share.parent or await self.stands(share.parent)
 
     async def _share_of_token(self, token: str) -> tuple[SentShare, float]:
         try:

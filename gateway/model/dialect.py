@@ -44,6 +44,7 @@ class Dialect:
         takes_folders: whether `resourceType` may be `folder`; else a folder is announced as a file.
         change_notice: how it is told of changed permissions.
         announces_end: whether it tells when its user ends a share; else we look from time to time.
+        tells_shared_on: whether it tells the new recipient itself when its user shares something on.
         serves_at_owner: whether its storage is found at the host of the share's owner, not at that of its end point.
     """
 
@@ -53,6 +54,7 @@ class Dialect:
     takes_folders: bool = True
     change_notice: ChangeNotice = ChangeNotice.NONE
     announces_end: bool = True
+    tells_shared_on: bool = False
     serves_at_owner: bool = False
 
     def forms(self, requirements: AbstractSet[Requirement], remembered: Payload | None = None) -> tuple[Payload, ...]:

@@ -99,6 +99,11 @@ def may_contact(host: Host, rules: PeerRules) -> Allow | Deny:
     return Allow()
 
 
+def is_listed_by_name(host: Host, rules: PeerRules) -> bool:
+    """Tell whether the operator allowed this host expressly, not just everybody or every host below a name."""
+    return host in rules.allow and bool(may_contact(host, rules))
+
+
 def may_accept_unsigned(peer: Peer | None, rules: PeerRules) -> Allow | Deny:
     """Decide whether an unsigned message of this peer is heard (SIG-3).
 

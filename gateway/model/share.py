@@ -54,12 +54,16 @@ class ShareType(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """What we may still have to tell a peer about a share: the share itself, or a notification (NOTE-1)."""
+    """What we may still have to tell a peer about a share: the share itself, or a notification (NOTE-1).
+
+    How a change is told depends on the peer's dialect.
+    """
 
     SHARE = "share"
     ACCEPTED = "SHARE_ACCEPTED"
     DECLINED = "SHARE_DECLINED"
     UNSHARED = "SHARE_UNSHARED"
+    CHANGED = "changed"
     # The draft asks for this notice and gives it no name (ACC-5).
     TRANSFERRED = "SHARE_TRANSFERRED"
 
@@ -161,6 +165,8 @@ class SentShare:
         transferred_at: when the recipient's provider said that it has copied the resource, or None.
         ssh_uri: where it is offered over SSH, or empty if it is not (SHARE-4).
         recipient_public_keys: the keys that open it there, as `type base64`; exactly those the recipient answered.
+        parent: our id of the share that this one was shared on from, or empty.
+        shared_on_by: the address of the recipient who asked for that.
     """
 
     provider_id: str
@@ -185,6 +191,8 @@ class SentShare:
     closed_reason: str = ""
     problem: str = ""
     transferred_at: float | None = None
+    parent: str = ""
+    shared_on_by: str = ""
     ssh_uri: str = ""
     recipient_public_keys: tuple[str, ...] = ()
 

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.model.address import ADDRESS_MAX_CHARS
+from gateway.model.dialect import ChangeNotice
 from gateway.model.secret import Secret
-from gateway.model.share import MessageKind
+from gateway.model.share import MessageKind, Permission, SentShare
 from gateway.ocm.dialects import aliases
 from gateway.ocm.fields import Fields
 from gateway.ocm.share import read_resource_type
@@ -20,8 +21,20 @@ _MESSAGES = {
     MessageKind.ACCEPTED: "The recipient accepted the share.",
     MessageKind.DECLINED: "The recipient declined the share or gave it back.",
     MessageKind.UNSHARED: "The resource is no longer shared.",
+    MessageKind.CHANGED: "The owner changed what the recipient may do.",
     MessageKind.TRANSFERRED: "The recipient has transferred the resource and needs it no longer.",
 }
+
+
+# ownCloud 10 has words of its own for parts of `write`.
+_PERMISSIONS = {
+    **{permission.value: permission for permission in Permission},
+    **dict.fromkeys(("update", "create", "delete"), Permission.WRITE),
+}
+# Beyond the draft, as deployed peers spell them (`dialects.md` 3.5, 4, 5, 14.6).
+REQUEST_RESHARE = "REQUEST_RESHARE"
+RESHARE_UNDO = "RESHARE_UNDO"
+CHANGES = frozenset(notice.value for notice in (ChangeNotice.RESHARE, ChangeNotice.SHARE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,8 @@ class Notification:
         provider_id: the id of the share at the provider that sent the share.
         claimed_secret: the share's secret, which proves an unsigned message.
         grantee: the recipient's address, where it was told.
+        new_recipient: to whom something is to be shared on (`REQUEST_RESHARE`).
+        permissions: what is allowed from now on, where the message is about that; else empty.
         raw: the member `notification` as it came.
     """
 
@@ -42,6 +57,8 @@ class Notification:
     claimed_secret: Secret | None = None
     grantee: str = ""
     message: str = ""
+    new_recipient: str = ""
+    permissions: frozenset[Permission] = frozenset()
     raw: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
@@ -61,10 +78,41 @@ def parse(document: dict[str, object]) -> Notification:
         claimed_secret=content.secret("sharedSecret"),
         grantee=content.text("grantee", max_chars=ADDRESS_MAX_CHARS),
         message=content.prose("message"),
+        new_recipient=content.text("shareWith", max_chars=ADDRESS_MAX_CHARS),
+        permissions=_permissions(content),
         raw=content.members,
     )
     fields.check("This notification")
     return notification
+
+
+def render_change(notice: ChangeNotice, share: SentShare, protocol: dict[str, object]) -> dict[str, object]:
+    """Return the message that tells a peer of a share's new permissions, in one of the two ways that are deployed."""
+    message = render(
+        MessageKind.CHANGED,
+        provider_id=share.provider_id,
+        resource_type=share.announced_type or share.kind.value,
+        secret=share.secret,
+        grantee=str(share.recipient),
+    )
+    words = [permission.value for permission in Permission if permission in share.permissions]
+    told = {"permission": words} if notice is ChangeNotice.RESHARE else {"protocol": protocol}
+    content = message["notification"]
+    assert isinstance(content, dict)
+    return message | {"notificationType": notice.value, "notification": content | told}
+
+
+def render_shared_on(share: SentShare) -> dict[str, object]:
+    """Return the answer to `REQUEST_RESHARE`: the secret under the names that either family of servers reads."""
+    secret = share.secret.reveal()
+    return {"token": secret, "sharedSecret": secret, "providerId": share.provider_id}
+
+
+def _permissions(content: Fields) -> frozenset[Permission]:
+    protocol = content.object("protocol")
+    entry = protocol.object("webdav") if protocol is not None else None
+    words = set(content.words("permission")) | set(entry.words("permissions") if entry is not None else ())
+    return frozenset(_PERMISSIONS[word] for word in words if word in _PERMISSIONS)
 
 
 def render(

@@ -123,13 +123,6 @@ def render(
     display_names = dict.fromkeys(
         ("ownerDisplayName", "senderDisplayName", "sharedByDisplayName"), share.owner_display_name or share.owner
     )
-    offer = WebdavOffer(
-        uri=_uri(share, public_url + webdav_path(prefix), peer),
-        secret=share.secret,
-        permissions=share.permissions,
-        access_types=share.access_types,
-        requirements=share.requirements,
-    )
     document: dict[str, object] = {
         "shareWith": str(share.recipient),
         "name": share.name,
@@ -139,11 +132,23 @@ def render(
         **display_names,
         "shareType": ShareType.USER.value,
         "resourceType": announced_type(share, form, takes_folders=takes_folders),
-        "protocol": render_protocol(offer, form, ssh_uri=share.ssh_uri),
+        "protocol": render_offer(share, _uri(share, public_url + webdav_path(prefix), peer), form),
     }
     if share.expires_at is not None:
         document["expiration"] = share.expires_at
     return document
+
+
+def render_offer(share: SentShare, uri: str, form: Payload = Payload.MULTI) -> dict[str, object]:
+    """Return the `protocol` of one of our shares, whose resource is at `uri`."""
+    offer = WebdavOffer(
+        uri=uri,
+        secret=share.secret,
+        permissions=share.permissions,
+        access_types=share.access_types,
+        requirements=share.requirements,
+    )
+    return render_protocol(offer, form, ssh_uri=share.ssh_uri)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ SENT_SHARES = TableSpec(
     lookups={"secret": lambda share: (share.secret.reveal(),)},
     indexes={
         "owner": lambda share: ((share.owner, share.created_at),),
+        "parent": lambda share: ((share.parent, share.created_at),) if share.parent else (),
         "root": lambda share: ((f"{share.storage}\n{share.owner}", share.created_at),),
         "due": _sent_due,
     },

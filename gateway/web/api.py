@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.backends.base import Backend
 from gateway.errors import GatewayError, Kind
 from gateway.flows.answer_share import AnswerShare
+from gateway.flows.change_share import ChangeShare
 from gateway.flows.end_share import EndShare
 from gateway.flows.ports import Storages
 from gateway.flows.send_share import SendShare
@@ -24,7 +25,7 @@ from gateway.ocm.jsontext import parse_object
 from gateway.store.base import Table
 from gateway.web import files
 from gateway.web.aio import admit_later, body_of
-from gateway.web.apitext import draft_of, entry_document, received_document, sent_document
+from gateway.web.apitext import change_of, draft_of, entry_document, received_document, sent_document
 from gateway.web.doors import Door, Handler, Lock, Style
 from gateway.web.head import read_body
 from gateway.web.status import unsupported_body
@@ -45,6 +46,7 @@ class ApiDoors:
     gate: UserGate
     storages: Storages
     send_share: SendShare
+    change_share: ChangeShare
     end_share: EndShare
     answer_share: AnswerShare
     use_remote: UseRemote
@@ -62,6 +64,7 @@ class ApiDoors:
             self._door("GET", "shares", "the user's own shares", self.list_sent),
             self._door("POST", "shares", "share a file or folder", self.create),
             self._door("GET", "shares/{share}", "one of the user's own shares", self.show_sent),
+            self._door("PATCH", "shares/{share}", "change a share", self.change),
             self._door("DELETE", "shares/{share}", "revoke a share", self.revoke),
             self._door("GET", "received", "what the user has received", self.list_received),
             self._door("GET", "received/{share}", "one received share", self.show_received),
@@ -113,11 +116,7 @@ class ApiDoors:
     async def create(self, request: web.Request) -> web.Response:
         """Share a path with somebody."""
         user = await self.gate.basic(request)
-        if request.content_type != "application/json":
-            raise unsupported_body("A share is described as application/json.")
-        body = await read_body(body_of(request), max_bytes=self.max_bytes)
-        document = parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
-        share = await self.send_share.send(user, draft_of(document))
+        share = await self.send_share.send(user, draft_of(await self._document(request)))
         location = f"{self.prefix}/api/v1/shares/{share.provider_id}"
         return web.json_response(sent_document(share), status=201, headers={"Location": location})
 
@@ -128,6 +127,19 @@ class ApiDoors:
         if share is None or share.owner != user.identifier:
             raise GatewayError(Kind.NOT_FOUND, "You have no such share.")
         return web.json_response(sent_document(share))
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change what the recipient may do, until when, or the note to them."""
+        user = await self.gate.basic(request)
+        change = change_of(await self._document(request))
+        share = await self.change_share.change(user.identifier, request.match_info["share"], change)
+        return web.json_response(sent_document(share))
+
+    async def _document(self, request: web.Request) -> dict[str, object]:
+        if request.content_type != "application/json":
+            raise unsupported_body("A share is described as application/json.")
+        body = await read_body(body_of(request), max_bytes=self.max_bytes)
+        return parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
 
     async def revoke(self, request: web.Request) -> web.Response:
         """End one of the user's own shares."""

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 from gateway.errors import Fault, GatewayError, Kind
+from gateway.flows.change_share import ShareChange
 from gateway.flows.send_share import ShareDraft
 from gateway.model.resource import Entry, ResourcePath
 from gateway.model.share import Permission, ReceivedShare, SentShare
 
-_MAY_GRANT = (Permission.READ.value, Permission.WRITE.value)
+_MAY_GRANT = tuple(permission.value for permission in Permission)
+_MAY_CHANGE = frozenset({"permissions", "expires_at", "description"})
 _MEMBERS = frozenset({"path", "recipient", "permissions", "expires_at", "description"})
 # The year 9999: later ends cannot be written as a date.
 _LATEST = 253_402_300_799
@@ -55,6 +57,32 @@ def draft_of(document: Mapping[str, object]) -> ShareDraft:
     )
 
 
+def change_of(document: Mapping[str, object]) -> ShareChange:
+    """Return the change that a user's document asks for; a member that is `null` is taken away, one not there stays.
+
+    Raises:
+        GatewayError: `INVALID`, naming every member at fault.
+    """
+    faults = [Fault(name, "This member cannot be changed.") for name in sorted(set(document) - _MAY_CHANGE)]
+    names, expires_at = document.get("permissions"), document.get("expires_at")
+    description = document.get("description")
+    if "permissions" in document and not _are_permissions(names):
+        faults.append(Fault("permissions", f"Permissions are a list of {', '.join(_MAY_GRANT)}."))
+    if not _is_time(expires_at):
+        faults.append(Fault("expires_at", "The end of the share is a whole number of seconds since 1970."))
+    if not isinstance(description, str | None):
+        faults.append(Fault("description", "The description is a text."))
+    if faults or not document:
+        raise GatewayError(Kind.INVALID, "The change is not described well.", faults=tuple(faults))
+    assert isinstance(description, str | None)
+    assert _is_time(expires_at)
+    return ShareChange(
+        permissions=frozenset(Permission(name) for name in names) if _are_permissions(names) else None,
+        expires_at=(expires_at or 0) if "expires_at" in document else None,
+        description=(description or "") if "description" in document else None,
+    )
+
+
 def sent_document(share: SentShare) -> dict[str, object]:
     """Return one of the user's own shares as JSON."""
     return {
@@ -70,6 +98,7 @@ def sent_document(share: SentShare) -> dict[str, object]:
         "requirements": sorted(share.requirements),
         "created_at": int(share.created_at),
         "expires_at": share.expires_at,
+        "shared_on_by": share.shared_on_by or None,
         "problem": problem_of(share),
         "transferred_at": None if share.transferred_at is None else int(share.transferred_at),
         "next_attempt_at": min((int(message.due) for message in share.outbox), default=None),

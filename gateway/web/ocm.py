@@ -121,8 +121,7 @@ class OcmDoors:
             return (named,) if named else await self._hosts_of(notification.provider_id)
 
         async def answer(peer: AnyPeer) -> web.Response:
-            await self.notify.receive(peer, notification)
-            return web.json_response({}, status=201)
+            return web.json_response(await self.notify.receive(peer, notification), status=201)
 
         return await self.gate.admit(request, body, claim, answer)
 

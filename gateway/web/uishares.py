@@ -36,6 +36,7 @@ from gateway.web.pages import Pages, Visitor
 from gateway.web.status import http_status
 
 PAGE_SHARES = 50
+FIELDS = ("recipient", "may_write", "may_share", "expires", "description")
 DAY_SECONDS = 86_400
 
 
@@ -202,7 +203,7 @@ class SharePages:
             tab="files",
             path=path,
             entry=entry,
-            fields={name: fields.get(name, "") for name in ("recipient", "may_write", "expires", "description")},
+            fields={name: fields.get(name, "") for name in FIELDS},
             fault=fault,
             found=found,
             tomorrow=pagewords.today(self.now() + DAY_SECONDS),
@@ -227,7 +228,8 @@ def _draft(fields: Mapping[str, str], path: ResourcePath) -> ShareDraft:
     if text:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
         expires_at = int(day.timestamp()) + DAY_SECONDS - 1
-    permissions = {Permission.READ} | ({Permission.WRITE} if fields.get("may_write") else set())
+    ticked = {"may_write": Permission.WRITE, "may_share": Permission.SHARE}
+    permissions = {Permission.READ, *(permission for name, permission in ticked.items() if fields.get(name))}
     return ShareDraft(
         claimed_recipient=fields.get("recipient", ""),
         path=path,

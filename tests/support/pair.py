@@ -70,7 +70,7 @@ class Side:
 
     async def share(self, path: str, recipient: str, *, write: bool = True, **more: Any) -> dict[str, Any]:
         """Share a path and return the share."""
-        permissions = ["read", "write"] if write else ["read"]
+        permissions = more.pop("permissions", ["read", "write"] if write else ["read"])
         document = {"path": path, "recipient": recipient, "permissions": permissions, **more}
         status, share = await self.rest("POST", "shares", json=document)
         assert status == 201, share

@@ -23,6 +23,7 @@ from gateway.backends.storages import LocalStorage
 from gateway.crypto.secrets import new_secret
 from gateway.errors import unavailable
 from gateway.flows.answer_share import AnswerShare
+from gateway.flows.change_share import ChangeShare
 from gateway.flows.deliver import DeliverReceived, DeliverSent
 from gateway.flows.end_share import EndShare
 from gateway.flows.ladder import Ladder
@@ -240,6 +241,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
             new_id=lambda: f"s{next(names)}",
             new_secret=new_secret,
         ),
+        change_share=ChangeShare(shares=sent, tell_ended=nothing, release_locks=nothing, deliver=tell_sent, now=clock),
         end_share=EndShare(shares=sent, tell_ended=nothing, release_locks=nothing, deliver=tell_sent, now=clock),
         answer_share=AnswerShare(shares=received, deliver=tell_received, now=clock),
         use_remote=UseRemote(

@@ -100,6 +100,7 @@ _KINDS = (
             # 3.3: only a secret up to 33; later ones take an object too, and need it for what is required.
             payloads=(Payload.OPTIONS, Payload.NAMED),
             takes_folders=False,
+            tells_shared_on=True,
         ),
     ),
     _Kind(
@@ -110,6 +111,7 @@ _KINDS = (
             payloads=(Payload.OPTIONS,),
             takes_folders=False,
             change_notice=ChangeNotice.RESHARE,
+            tells_shared_on=True,
             serves_at_owner=True,
         ),
     ),

@@ -113,7 +113,7 @@ async def test_undelivered_share_says_what_is_wrong(app, alice):
         ({"description": []}, ["description"]),
         ({"permissions": []}, ["permissions"]),
         ({"permissions": "read"}, ["permissions"]),
-        ({"permissions": ["share"]}, ["permissions"]),
+        ({"permissions": ["delete"]}, ["permissions"]),
         ({"permissions": [{}]}, ["permissions"]),
         ({"colour": 1, "path": 2}, ["colour", "path"]),
     ],
