@@ -76,27 +76,11 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
     answer_share = AnswerShare(shares=received, deliver=deliver_received, now=core.now)
     return Flows(
         receive_share=_receive_share(core, far, people),
-        notify=Notify(
-            sent=sent,
-            received=received,
-            end_share=end_share,
-            queue=queue,
-            share_on=_share_on(core, far, queue),
-            must_sign=far.must_sign,
-            rules=far.rules,
-            authority=core.config.authority,
-            now=core.now,
-        ),
+        notify=_notify(core, far, end_share, queue),
         exchange_token=_exchange_token(core, far),
         open_access=_open_access(core, near),
         send_share=_send_share(core, far, near, deliver_sent),
-        change_share=ChangeShare(
-            shares=sent,
-            tell_ended=core.watch.tell_ended,
-            release_locks=near.release_locks,
-            deliver=deliver_sent,
-            now=core.now,
-        ),
+        change_share=_change_share(core, near, deliver_sent),
         end_share=end_share,
         answer_share=answer_share,
         use_remote=use_remote,
@@ -155,6 +139,30 @@ def _deliveries(core: Core, far: Far, queue: SaqQueue) -> tuple[DeliverSent, Del
             max_keys=config.ssh.keys_per_share,
         ),
         DeliverReceived(outbox=received, client=far.client, authority=config.authority),
+    )
+
+
+def _notify(core: Core, far: Far, end_share: EndShare, queue: SaqQueue) -> Notify:
+    return Notify(
+        sent=core.store.table(SENT_SHARES),
+        received=core.store.table(RECEIVED_SHARES),
+        end_share=end_share,
+        queue=queue,
+        share_on=_share_on(core, far, queue),
+        must_sign=far.must_sign,
+        rules=far.rules,
+        authority=core.config.authority,
+        now=core.now,
+    )
+
+
+def _change_share(core: Core, near: Near, deliver: DeliverSent) -> ChangeShare:
+    return ChangeShare(
+        shares=core.store.table(SENT_SHARES),
+        tell_ended=core.watch.tell_ended,
+        release_locks=near.release_locks,
+        deliver=deliver,
+        now=core.now,
     )
 
 

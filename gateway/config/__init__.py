@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gateway.config.checks import check
 from gateway.config.load import ConfigError, load
+from gateway.config.passsection import Passthrough
 from gateway.config.reference import reference_schema, reference_table, reference_yaml
 from gateway.config.sections import (
     Config,
@@ -21,7 +22,6 @@ from gateway.config.sections import (
     MacMetadata,
     Mount,
     Ops,
-    Passthrough,
     Peers,
     Provider,
     Session,

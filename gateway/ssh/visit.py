@@ -229,8 +229,8 @@ def _leave_out_fillers(connection: asyncssh.SSHServerConnection) -> None:
     """
     send_packet = connection.send_packet
 
-    def send(kind: int, *fields: bytes, handler: SSHPacketLogger | None = None) -> None:
-        if kind != MSG_IGNORE:
-            send_packet(kind, *fields, handler=handler)
+    def send(pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
+        if pkttype != MSG_IGNORE:
+            send_packet(pkttype, *args, handler=handler)
 
     connection.send_packet = send  # type: ignore[method-assign] # as said
