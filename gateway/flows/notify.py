@@ -36,6 +36,8 @@ log = get_logger(__name__)
 
 # How many received shares under one providerId are looked at for the one that an unsigned message speaks of.
 CANDIDATES_LIMIT = 500
+# How many checks one hint may cause: nobody has proven anything, and ids of small numbers are in use at many peers.
+HINTS_LIMIT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +165,13 @@ class Notify:
 
     async def _unshared(self, peer: AnyPeer, notification: Notification) -> bool:
         shares = await self._candidates(peer, notification)
+        hints = 0
         for share in shares:
             if not await self._speaks_for_sender(peer, notification, share):
                 # A hint: believe the storage, not the messenger.
-                await self.queue.wake("check_received", share.share_id)
+                if hints < HINTS_LIMIT:
+                    await self.queue.wake("check_received", share.share_id)
+                hints += 1
                 continue
             await self.received.update(share.share_id, _ended_by_sender)
             log.info("share ended by sender", share=share.share_id, peer=share.peer)

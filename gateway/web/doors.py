@@ -1,7 +1,7 @@
 """The table of doors (DESIGN 5): every path that is ours, and the lock on it.
 
-A `Door` cannot be made without a lock, `Doors.add` is the only way to a route, and the page `docs/doors.md` is
-printed from the same table. What the locks mean is in `Lock`; who opens them is in `web.gates`.
+A `Door` cannot be made without a lock, and `mount` is the only way to a route of the public application, besides the
+one for all that is not ours. What the locks mean is in `Lock`; who opens them is in `usergate`, `peergate`, `granted`.
 """
 
 from __future__ import annotations
