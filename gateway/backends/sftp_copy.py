@@ -38,12 +38,15 @@ from gateway.backends.sftp_tree import (
 )
 from gateway.backends.sftp_write import WriteBehind, settled
 from gateway.errors import GatewayError, Kind
+from gateway.log import get_logger
 from gateway.model.resource import PATH_MAX_DEPTH, Outcome, ResourcePath, Span
 
 REMOVE_BATCH_ENTRIES = 1000
 REMOVES_AT_ONCE = 64
 # One request to a server that copies by itself; short enough to be answered in time.
 COPY_PIECE_BYTES = 64 * 1024 * 1024
+
+log = get_logger(__name__)
 
 
 async def remove(channel: Channel, path: bytes, depth: int = 0) -> None:
@@ -63,7 +66,10 @@ async def remove(channel: Channel, path: bytes, depth: int = 0) -> None:
         errors = await _remove_all(channel, path, batch, depth)
         if len(errors) == len(batch):
             raise errors[0]
-    await channel.ask(channel.sftp.rmdir(path))
+    try:
+        await channel.ask(channel.sftp.rmdir(path))
+    except Vague as error:
+        raise GatewayError(Kind.CONFLICT, "The folder was changed meanwhile.") from error
 
 
 async def move(channel: Channel, old: Spot, new: Spot, target: ResourcePath, *, overwrite: bool) -> Outcome:
@@ -117,16 +123,20 @@ async def sweep(channel: Channel, folder: bytes, older_than: float, depth: int =
 
 
 async def members(channel: Channel, folder: bytes) -> AsyncGenerator[Spot, None]:
-    """Yield what is in a folder; names that are none are left out, folders are looked at once more."""
+    """Yield what is in a folder; names that are none are left out and counted, folders are looked at once more."""
+    dropped = 0
     async with aclosing(channel.members(folder)) as told:
         async for member in told:
             name = cast("bytes", member.filename)
             if not is_member_name(name):
+                dropped += name not in (b".", b"..")
                 continue
             if is_unknown(member.attrs) or member.attrs.type == FILEXFER_TYPE_DIRECTORY:
                 yield await exact(channel, folder, name)
             else:
                 yield Spot(folder, name, member.attrs)
+    if dropped:
+        log.warning("an SFTP server lists names that are none", names=dropped)
 
 
 def is_member_name(name: bytes) -> bool:

@@ -96,7 +96,9 @@ class Line:
                 raise Full from error
             raise Dropped(f"no session: {type(error).__name__}") from error
         except BaseException:
+            # A session may be half open, and only ends with its connection.
             self._open -= 1
+            self.is_retired = True
             raise
         return Channel(sftp, self._patience)
 

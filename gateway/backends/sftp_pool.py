@@ -153,7 +153,9 @@ class SftpPool:
                 line.leave()
             except Dropped:
                 line.leave()
-                self._drop(line)
+                # Others may still be served on it.
+                line.is_retired = True
+                self._after(line)
                 if not line.was_used:
                     raise
             except GatewayError as error:
@@ -207,11 +209,10 @@ class SftpPool:
 
     def _remember(self, account: SftpAccount, error: GatewayError) -> None:
         if error.code == CREDENTIAL_REFUSED:
-            self._refusals.pop(account, None)
-            while len(self._refusals) >= REFUSALS_MAX:
-                self._refusals.pop(next(iter(self._refusals)))
-            until = asyncio.get_running_loop().time() + self._limits.refused_seconds
-            self._refusals[account] = until, error
+            now = asyncio.get_running_loop().time()
+            # Guessed pass words are not kept for longer than they are of use.
+            kept = [(key, known) for key, known in self._refusals.items() if known[0] > now]
+            self._refusals = dict(kept[-REFUSALS_MAX:]) | {account: (now + self._limits.refused_seconds, error)}
 
     def _give_back(self, line: Line, channel: Channel) -> None:
         line.leave()

@@ -21,7 +21,7 @@ from gateway.backends.localfs import content_type_of, is_hidden, missing
 from gateway.backends.sftp_channel import Channel
 from gateway.backends.sftp_errors import nonsense
 from gateway.errors import RETRY_SOON_SECONDS, STORAGE_MISSING, GatewayError, Kind
-from gateway.model.resource import Entry, EntryKind, ResourcePath
+from gateway.model.resource import PATH_MAX_BYTES, Entry, EntryKind, ResourcePath
 
 SIZE_MAX_BYTES = 2**63 - 1
 NAME_MAX_BYTES = 255
@@ -102,9 +102,9 @@ class Tree:
         names = [as_stored(part) for part in path.parts]
         if any(is_hidden_name(name) for name in names[:-1]):
             raise missing()
-        if any(len(name) > NAME_MAX_BYTES for name in names):
-            raise GatewayError(Kind.INVALID, "This name is too long for the storage.")
         places = [joined(self.root, *names[: count + 1]) for count in range(len(names))]
+        if any(len(name) > NAME_MAX_BYTES for name in names) or len(joined(self.root, *names)) >= PATH_MAX_BYTES:
+            raise GatewayError(Kind.INVALID, "This name is too long for the storage.")
         questions = channel.stat(self.root), *(channel.lstat(place) for place in places)
         root, *found = await asyncio.gather(*questions, return_exceptions=True)
         _refuse_root(_answer(root))

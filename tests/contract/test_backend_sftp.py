@@ -47,3 +47,21 @@ class TestProftpd(BackendSuite):
         """An empty folder."""
         async with professional.backend(professional.fresh("contract")) as backend:
             yield backend
+
+
+BARE = "posix-rename,hardlink,fsync,statvfs,fstatvfs,lsetstat,copy-data,limits,expand-path"
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """An OpenSSH sshd without its extensions of the protocol."""
+    with sshd(subsystem=f"internal-sftp -P {BARE}") as server:
+        yield server
+
+
+class TestBareOpenssh(BackendSuite):
+    @pytest.fixture
+    async def backend(self, bare):
+        """An empty folder."""
+        async with bare.backend(bare.fresh("contract")) as backend:
+            yield backend

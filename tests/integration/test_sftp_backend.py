@@ -128,6 +128,8 @@ async def test_each_content_has_a_tag_of_its_own(backend):
         await file.write_at(0, b"x")
     tags.add((await backend.stat(at("file"))).etag)
     assert len(tags) == 7
+    written = await put(backend, "file", b"z")
+    assert written.entry == await backend.stat(at("file"))
 
 
 async def test_unfinished_files_are_hidden_and_swept(backend, folder):

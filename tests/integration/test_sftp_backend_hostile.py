@@ -47,7 +47,7 @@ async def test_removing_a_folder_follows_no_name_out_of_it(tmp_path):
     (tmp_path / "folder/own").touch()
     kind = with_facts(badsftp.Naming, names=(badsftp.named(b"../victim"), badsftp.named(b"..", badsftp.FOLDER_BITS)))
     async with async_server(tmp_path, kind) as server, server.backend(tmp_path) as backend:
-        assert await refusal(backend.delete(at("folder"))) is Kind.UNAVAILABLE
+        assert await refusal(backend.delete(at("folder"))) is Kind.CONFLICT
     assert (tmp_path / "victim").read_text() == "dear"
 
 

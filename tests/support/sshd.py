@@ -14,8 +14,9 @@ from support.sshservers import SshServer, key_account, new_key, private_text, pu
 
 
 @contextmanager
-def sshd(*, extra: str = "") -> Iterator[SshServer]:
-    """Run an sshd; `extra` is added to its configuration."""
+def sshd(*, extra: str = "", subsystem: str = "internal-sftp") -> Iterator[SshServer]:
+    """Run an sshd; `extra` is added to its configuration, `subsystem` is its SFTP server."""
+    extra = f"{extra}\nSubsystem sftp {subsystem}"
     binary = program("sshd")
     if os.geteuid() == 0:
         # Where sshd locks its unprivileged half in; Debian makes it only when the service starts.
@@ -52,7 +53,6 @@ PermitRootLogin yes
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PrintLastLog no
-Subsystem sftp internal-sftp
 """
     )
     return config
