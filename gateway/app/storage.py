@@ -19,6 +19,7 @@ from gateway.backends.probe import Abilities, probe
 from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
 from gateway.backends.scoped import Scope, Scoped
+from gateway.backends.sftp_storage import SftpStorage
 from gateway.backends.sharelocks import ShareLocks
 from gateway.backends.storages import LocalStorage
 from gateway.backends.webdav import WebdavBackend
@@ -88,6 +89,10 @@ class Near:
         """Tell whether users may store accounts for this storage."""
         opened = self.storages.get(storage)
         return opened is not None and not isinstance(opened, LocalStorage) and opened.accounts.stored is not None
+
+    def takes_keys(self, storage: str) -> bool:
+        """Tell whether accounts there may have a private key instead of a pass word."""
+        return isinstance(self.storages.get(storage), SftpStorage)
 
     def as_account(self, owner: str, storage: str, account: Account) -> Backend:
         """Return the owner's part of a storage as this account sees it.

@@ -37,6 +37,9 @@ class AccountPlaces(Protocol):
     def takes_accounts(self, storage: str) -> bool:
         """Tell whether users may store accounts for this storage."""
 
+    def takes_keys(self, storage: str) -> bool:
+        """Tell whether an account there may have a private key instead of a pass word."""
+
     def as_account(self, owner: str, storage: str, account: Account) -> Backend:
         """Return the owner's part of a storage as this account sees it.
 
@@ -61,6 +64,10 @@ class StoreAccount:
     def is_offered(self, user: LocalUser) -> bool:
         """Tell whether this user may store an account."""
         return self.places.takes_accounts(self.places.name_for(user))
+
+    def takes_keys(self, user: LocalUser) -> bool:
+        """Tell whether her account may have a private key instead of a pass word."""
+        return self.places.takes_keys(self.places.name_for(user))
 
     def storage_of(self, user: LocalUser) -> str:
         """Return the name of the storage for which she may.

@@ -113,6 +113,7 @@ class AccountDoors:
             status=200 if error is None else http_status(error),
             tab="storage",
             is_offered=is_offered,
+            takes_keys=self.flow.takes_keys(visitor.user),
             stored=await self.flow.show(visitor.user) if is_offered else None,
             login=login,
             error=error,
