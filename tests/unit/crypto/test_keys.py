@@ -165,6 +165,21 @@ class TestRotation:
         pace = Pace(publish_seconds=100, retire_seconds=1000, renew_seconds=500)
         published = RING.rotate(NOW, pace)
         assert _states(published.tend(NOW + 100, pace).signing) == ["active", "retiring"]
+        # Also where the step comes so late that the active key has become old.
+        assert _states(published.tend(NOW + 600, pace).signing) == ["active", "retiring"]
+
+    @pytest.mark.req("KEYS-3")
+    def test_the_key_for_older_peers_is_exchanged_too(self):
+        """A rotation has a next RSA key under our own name, unless the ring of an older gateway has none at all."""
+        published = RING.rotate(NOW, PACE)
+        assert _states(published.cavage) == ["next", "active"]
+        assert all(slot.key.key_id.startswith(f"{URL}/") for slot in published.cavage)
+        assert replace(RING, cavage=()).rotate(NOW, PACE).cavage == ()
+
+    def test_a_next_host_key_is_a_fresh_one(self):
+        """A rotation of the SSH host key announces one that was not there before."""
+        following, active = RING.rotate_host(NOW).ssh_host
+        assert following.key.public != active.key.public
 
     def test_advancing_begins_nothing(self):
         """Only `rotate` makes a new key."""

@@ -43,6 +43,8 @@ def test_a_key_is_kept_without_what_stands_around_it(kind):
         line("ssh-rsa", key_size=1024),
         ED25519 + "x" * 10_000,
     ],
+    # Keys are fresh, and names of tests have to be the same in all processes of a run.
+    ids=["nothing", "only a type", "no base64", "too short", "dss", "another type", "weak", "too long"],
 )
 def test_a_key_that_is_none_is_refused(text):
     """What is no key, a weak one, or another than it says, is refused."""

@@ -353,3 +353,66 @@ async def test_a_grant_stands_until_its_end(after, stands):
     world = World(expires_at=int(NOW) + 5)
     world.time += after
     assert await world.flow.stands("id1") == stands
+
+
+KEY = "ssh-ed25519 AAAA"
+
+
+def with_key(**changes):
+    """The flow over a share whose recipient has named a key."""
+    return World(recipient_public_keys=(KEY,), **changes)
+
+
+async def key_refused(world, user, key):
+    with pytest.raises(GatewayError) as caught:
+        await world.flow.open_with_key(user, key)
+    return caught.value.kind, caught.value.code, caught.value.public
+
+
+@pytest.mark.req("SHARE-4")
+async def test_a_named_key_opens_its_grant():
+    """The key that the recipient has named opens exactly what was shared, under the share's own user name."""
+    access = await with_key().flow.open_with_key("ocm-id1", KEY)
+    assert (access.grant, access.backend) == (GRANT, "storage of id1")
+
+
+@pytest.mark.req("SHARE-4")
+@pytest.mark.parametrize(
+    ("user", "key", "changes"),
+    [
+        ("ocm-id1", "ssh-ed25519 BBBB", {}),
+        ("ocm-id2", KEY, {}),
+        ("id1", KEY, {}),
+        ("ocm-id1", KEY, {"state": SentState.REVOKED}),
+        ("ocm-id1", KEY, {"expires_at": int(NOW)}),
+    ],
+)
+async def test_any_other_key_opens_nothing(user, key, changes):
+    """A key that was not named, for another share or under another name, or when the share has ended, opens nothing."""
+    expected = (Kind.UNAUTHENTICATED, "invalid-key", "This key opens nothing here.")
+    assert await key_refused(with_key(**changes), user, key) == expected
+
+
+async def test_a_key_in_a_foreign_store_is_an_outage():
+    """A key whose share is not found in a store that is not ours is not refused: that cannot be known."""
+    world = with_key()
+    world.marker_fault = unavailable("The store is not ready.")
+    assert (await key_refused(world, "ocm-id2", KEY))[0] is Kind.UNAVAILABLE
+
+
+@pytest.mark.req("SHARE-4")
+async def test_one_proven_key_proves_no_other():
+    """A key that has opened a share is not looked up again, and makes no other name or key good."""
+    world = with_key()
+    await world.hear(Gap(), Beat())
+    await world.flow.open_with_key("ocm-id1", KEY)
+    reads = world.reads
+    assert (await world.flow.open_with_key("ocm-id1", KEY)).grant == GRANT
+    assert world.reads == reads
+    for user, key in (("ocm-id1", "ssh-ed25519 BBBB"), ("ocm-id2", KEY)):
+        assert (await key_refused(world, user, key))[0] is Kind.UNAUTHENTICATED
+
+
+async def test_a_secret_that_is_no_text_opens_nothing():
+    """Bytes that no encoding has are refused like any other wrong secret."""
+    assert await World().refused(basic("\udcff")) == (Kind.UNAUTHENTICATED, "invalid-token")
