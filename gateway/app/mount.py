@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
-from gateway.backends.locked import Locked, LockRules
+from gateway.backends.locked import Locked
+from gateway.backends.lockrules import LockRules
 from gateway.backends.macfiles import Absent, MacFiles
 from gateway.backends.spacelocks import SpaceLocks
 from gateway.flows.received_tree import ReceivedTree

@@ -14,7 +14,8 @@ from functools import partial
 from gateway.app.core import Core
 from gateway.app.openstorage import Opened, open_storages, scratch
 from gateway.backends.base import Backend
-from gateway.backends.locked import Locked, LockRules
+from gateway.backends.locked import Locked
+from gateway.backends.lockrules import LockRules
 from gateway.backends.probe import Abilities, probe
 from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
@@ -25,6 +26,7 @@ from gateway.backends.storages import LocalStorage
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Relaying
 from gateway.errors import GatewayError, Kind, unavailable
+from gateway.flows.follow_moves import FollowMoves
 from gateway.flows.lock_claims import LockClaims
 from gateway.flows.missing_root import MissingRoot
 from gateway.flows.write_marks import WriteMarks
@@ -34,6 +36,7 @@ from gateway.model.address import Host
 from gateway.model.grant import Grant
 from gateway.model.lock import LockTable
 from gateway.model.placement import Rule, storage_of
+from gateway.model.props import PropertyTable
 from gateway.model.resource import Entry, ResourcePath
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
@@ -61,6 +64,8 @@ class Near:
     placement: tuple[Rule, ...]
     abilities: Mapping[str, ProvenAbilities]
     locks: LockTable
+    properties: PropertyTable
+    follow_moves: FollowMoves
     claims: LockClaims
     marks: WriteMarks
     missing_root: MissingRoot
@@ -143,6 +148,8 @@ class Near:
             holder=holder,
             now=self.now,
             on_write=partial(self._written, storage, owner),
+            on_move=partial(self.follow_moves.moved, storage, owner),
+            properties=self.properties,
         )
 
     def _ports(self, grant: Grant, still_stands: StillStands) -> RelayPorts:
@@ -154,6 +161,7 @@ class Near:
             lock_owners=self.claims,
             root_etag=root_etag,
             on_write=partial(self._written, grant.storage, grant.owner),
+            on_move=partial(self.follow_moves.moved, grant.storage, grant.owner),
             now=self.now,
         )
 
@@ -216,6 +224,8 @@ async def build(core: Core) -> Near:
         placement=config.placement,
         abilities={name: ProvenAbilities(name, storage.relay) for name, storage in options.items()},
         locks=store.locks,
+        properties=store.properties,
+        follow_moves=FollowMoves(shares=store.table(SENT_SHARES), tell_moved=core.watch.tell_ended, now=core.now),
         claims=LockClaims(claims=store.table(LOCK_CLAIMS)),
         marks=WriteMarks(
             marks=store.table(WRITE_MARKS),

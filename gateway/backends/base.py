@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from gateway.model.props import Changes, Properties
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
 
 WHOLE = Span()
@@ -161,6 +162,21 @@ class OpenAt(Protocol):
         Raises:
             GatewayError: `NOT_FOUND` if there is no file for `READ` or `UPDATE`; `CONFLICT` if `path` is a folder or
                 the folder above is missing; `PRECONDITION_FAILED` if `is_new` and something is there; as `stat`.
+        """
+
+
+@runtime_checkable
+class KeepsProperties(Protocol):
+    """A storage whose files and folders may have dead properties (RFC 4918, 4)."""
+
+    async def properties(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
+        """Return what is kept of `path`, and if `with_members` of what lies in it, by their `one_spelling`."""
+
+    async def change_properties(self, path: ResourcePath, changes: Changes) -> None:
+        """Set and remove properties, all or none.
+
+        Raises:
+            GatewayError: `LOCKED`; `NO_SPACE` if they are too many or too large.
         """
 
 

@@ -1,55 +1,25 @@
-"""A storage that obeys WebDAV locks, whatever door a write comes through (RFC 4918, 6 and 7).
+"""A storage that obeys WebDAV locks and keeps dead properties, whatever door a write comes through (RFC 4918, 4 to 7).
 
 `Locked` stands directly around the storage, inside `Scoped`: its paths are those of the owner's root, under which
 all grants of one storage meet. It also reports every write, so that whoever watches a folder above learns of it.
 A lock is kept under the path's NFC form: a storage may find one file under several spellings, and none of them may
-be a way around its lock.
+be a way around its lock. Dead properties are kept likewise; they, and the shares rooted there, go along with a move.
 """
 
 from __future__ import annotations
 
 import asyncio
-import unicodedata
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
+from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules
 from gateway.backends.openfile import AskingFile
 from gateway.errors import GatewayError, Kind
-from gateway.model.lock import DavLock, LockTable
+from gateway.model.lock import DavLock
+from gateway.model.props import Changes, Properties
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
-
-# A write that took longer than this, in seconds, looks at the locks once more before it takes effect.
-LOOK_AGAIN_SECONDS = 1.0
-
-
-def new_token() -> str:
-    """Return a fresh lock token (RFC 4918, 6.5)."""
-    return uuid.uuid4().urn
-
-
-async def report_to_nobody(_path: ResourcePath) -> None:
-    """Do nothing about a write."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockRules:
-    """Whose writes and locks these are.
-
-    Attributes:
-        space: the view of the storage in which the locks meet.
-        holder: the grant (or local user) that acts; a token counts only for the holder of its lock.
-        on_write: told every path that was, or may have been, changed.
-    """
-
-    locks: LockTable
-    space: str
-    holder: str
-    now: Callable[[], float]
-    on_write: Callable[[ResourcePath], Awaitable[None]] = report_to_nobody
-    new_token: Callable[[], str] = new_token
 
 
 class Locked:
@@ -63,6 +33,8 @@ class Locked:
     quota: Callable[[ResourcePath], Awaitable[Quota]]
     file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
     open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
+    properties: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
+    change_properties: Callable[[ResourcePath, Changes], Awaitable[None]]
 
     def __init__(self, backend: Backend, rules: LockRules, tokens: frozenset[str] = frozenset()) -> None:
         self._backend = backend
@@ -78,6 +50,10 @@ class Locked:
         if isinstance(backend, OpenAt):
             self._open_inner_at = backend.open_at
             self.open_at = self._open_at
+        if rules.properties is not None:
+            self._kept = rules.properties
+            self.properties = self._properties
+            self.change_properties = self._change_properties
 
     @property
     def rules(self) -> LockRules:
@@ -115,20 +91,26 @@ class Locked:
         await self._check_content(path)
         watched = self._watched(path, chunks)
         async with self._reporting(path, is_whole=True):
-            return await self._backend.write(path, watched, size=size, if_match=if_match, if_none_match=if_none_match)
+            written = await self._backend.write(
+                path, watched, size=size, if_match=if_match, if_none_match=if_none_match
+            )
+        if written.created:
+            await self._begin(path)
+        return written
 
     async def mkdir(self, path: ResourcePath) -> None:
         """Make a folder."""
         await self._check_member(path)
         async with self._reporting(path, is_whole=True):
             await self._backend.mkdir(path)
+        await self._begin(path)
 
     async def delete(self, path: ResourcePath) -> None:
         """Remove a file or folder, and with it every lock on it and below it."""
         await self._check_member(path, with_members=True)
         async with self._reporting(path):
             await self._backend.delete(path)
-        await self._forget(path)
+        await asyncio.shield(self._end(path))
 
     async def move(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool) -> Outcome:
         """Move a file or folder; its locks do not go with it, and those at the target end (RFC 4918, 7.6, 9.9)."""
@@ -137,8 +119,7 @@ class Locked:
         async with self._reporting(source, target):
             outcome = await self._backend.move(source, target, overwrite=overwrite)
         if not outcome.failures:
-            await self._forget(source)
-            await self._forget(target)
+            await asyncio.shield(self._follow(source, target))
         return outcome
 
     async def copy(self, source: ResourcePath, target: ResourcePath, *, overwrite: bool, deep: bool = True) -> Outcome:
@@ -148,6 +129,9 @@ class Locked:
             outcome = await self._backend.copy(source, target, overwrite=overwrite, deep=deep)
         if not outcome.created:
             await self._forget(target, is_itself_kept=True)
+        if self._rules.properties is not None:
+            keys = source.one_spelling, target.one_spelling
+            await asyncio.shield(self._rules.properties.copy(self._rules.space, *keys, is_deep=deep))
         return outcome
 
     async def lock(
@@ -161,7 +145,7 @@ class Locked:
         rules = self._rules
         lock = DavLock(
             token=rules.new_token(),
-            root=_key(path),
+            root=path.one_spelling,
             is_deep=is_deep,
             is_exclusive=is_exclusive,
             holder=rules.holder,
@@ -209,6 +193,13 @@ class Locked:
         await self._check_content(path)
         async with self._reporting(path, is_whole=True):
             await self._set_inner_time(path, modified)
+
+    async def _properties(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
+        return await self._kept.read(self._rules.space, path.one_spelling, with_members=with_members)
+
+    async def _change_properties(self, path: ResourcePath, changes: Changes) -> None:
+        await self._check_content(path)
+        await self._kept.change(self._rules.space, path.one_spelling, changes)
 
     @asynccontextmanager
     async def _open_at(self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False) -> AsyncIterator[OpenFile]:
@@ -267,7 +258,7 @@ class Locked:
         return all(presented.values())
 
     async def _found(self, path: ResourcePath, *, with_members: bool = False) -> dict[str, DavLock]:
-        locks, space, key = self._rules.locks, self._rules.space, _key(path)
+        locks, space, key = self._rules.locks, self._rules.space, path.one_spelling
         found = await locks.covering(space, key)
         if with_members:
             found = (*found, *await locks.below(space, key))
@@ -308,18 +299,28 @@ class Locked:
         for path in paths:
             await self._rules.on_write(path)
 
+    async def _begin(self, path: ResourcePath) -> None:
+        """Let nothing cling to what is new that was kept of something which vanished behind our back."""
+        if self._rules.properties is not None:
+            await self._rules.properties.delete(self._rules.space, path.one_spelling)
+
+    async def _end(self, path: ResourcePath) -> None:
+        await self._forget(path)
+        await self._begin(path)
+
+    async def _follow(self, source: ResourcePath, target: ResourcePath) -> None:
+        await self._forget(source)
+        await self._forget(target)
+        if self._rules.properties is not None:
+            await self._rules.properties.move(self._rules.space, source.one_spelling, target.one_spelling)
+        await self._rules.on_move(source, target)
+
     async def _forget(self, path: ResourcePath, *, is_itself_kept: bool = False) -> None:
         """Release the locks on what does not exist any more."""
-        key = _key(path)
+        key = path.one_spelling
         for lock in await self._rules.locks.below(self._rules.space, key):
             if not (is_itself_kept and lock.root == key):
                 await self._rules.locks.release(self._rules.space, lock.token)
-
-
-def _key(path: ResourcePath) -> ResourcePath:
-    if all(part.isascii() for part in path.parts):
-        return path
-    return ResourcePath(tuple(unicodedata.normalize("NFC", part) for part in path.parts))
 
 
 def _locked() -> GatewayError:

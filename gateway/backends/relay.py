@@ -9,6 +9,7 @@ reaches a peer: its outages are 503 here (`webdav_status`).
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -155,9 +156,15 @@ class ScopedRelay:
                 if answer.status == _MULTI_STATUS:
                     await self._pass_xml(call, answer, sink, Shown(own=frozenset(), depth=None))
                 else:
+                    await self._carry_along(call)
                     await self._done(answer, sink)
                 return
         raise nonsense("redirect without a location")
+
+    async def _carry_along(self, call: RelayCall) -> None:
+        if call.method == "MOVE" and call.destination is not None:
+            root = self._grant.root
+            await asyncio.shield(self._ports.on_move(root / call.path, root / call.destination))
 
     def _destinations(self, call: RelayCall) -> list[dict[str, str]]:
         if call.destination is None or call.method not in TRANSFERS:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.backends.lockrules import report_to_nobody
 from gateway.errors import GatewayError, Kind
 from gateway.model.grant import Grant
 from gateway.model.resource import Quota, ResourcePath
@@ -73,6 +74,7 @@ class RelayPorts:
         root_etag: makes the tag of a shared folder from the storage's own (empty if it has none): one that changes
             with anything below.
         on_write: told every path that was changed, as seen from the owner's root.
+        on_move: told where something was and where it now is, seen likewise.
         quota: what the owner may still store; by default the storage is asked each time.
     """
 
@@ -81,6 +83,7 @@ class RelayPorts:
     root_etag: Callable[[Grant, str], Awaitable[str]]
     on_write: Callable[[ResourcePath], Awaitable[None]]
     now: Callable[[], float]
+    on_move: Callable[[ResourcePath, ResourcePath], Awaitable[None]] = report_to_nobody
     quota: Callable[[], Awaitable[Quota]] | None = None
 
 

@@ -7,15 +7,26 @@ only the content can be changed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
+from gateway.backends.base import (
+    WHOLE,
+    Backend,
+    FileDescriptor,
+    HasQuota,
+    KeepsProperties,
+    OpenAt,
+    OpenFile,
+    OpenMode,
+    SetTime,
+)
 from gateway.backends.openfile import AskingFile
 from gateway.errors import ROOT_MISSING, GatewayError, Kind, unavailable
 from gateway.model.grant import Grant
+from gateway.model.props import Changes, Properties
 from gateway.model.resource import Content, Entry, EntryKind, Outcome, Quota, ResourcePath, Span, Written
 
 
@@ -65,6 +76,8 @@ class Scoped:
     quota: Callable[[ResourcePath], Awaitable[Quota]]
     file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
     open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
+    properties: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
+    change_properties: Callable[[ResourcePath, Changes], Awaitable[None]]
 
     def __init__(self, backend: Backend, grant: Grant, still_stands: Callable[[], Awaitable[None]]) -> None:
         self._backend = backend
@@ -81,6 +94,10 @@ class Scoped:
         if isinstance(backend, OpenAt):
             self._open_inner_at = backend.open_at
             self.open_at = self._open_at
+        if isinstance(backend, KeepsProperties):
+            self._keeper = backend
+            self.properties = self._properties
+            self.change_properties = self._change_properties
 
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""
@@ -157,6 +174,16 @@ class Scoped:
     async def _set_time(self, path: ResourcePath, modified: float) -> None:
         await self._scope.admit(path, writes=True)
         await self._set_inner_time(self._scope.inner(path), modified)
+
+    async def _properties(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
+        await self._scope.admit(path)
+        root = self._scope.grant.root.one_spelling
+        found = await self._keeper.properties(self._scope.inner(path), with_members=with_members)
+        return {place.below(root): properties for place, properties in found.items()}
+
+    async def _change_properties(self, path: ResourcePath, changes: Changes) -> None:
+        await self._scope.admit(path, writes=True)
+        await self._keeper.change_properties(self._scope.inner(path), changes)
 
     async def _quota(self, path: ResourcePath) -> Quota:
         await self._scope.admit(path)

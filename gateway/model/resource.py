@@ -7,6 +7,7 @@ bytes that the storage holds: bytes that are not UTF-8 travel as surrogate escap
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -79,6 +80,13 @@ class ResourcePath:
     def is_root(self) -> bool:
         """Whether this is the root of its storage or share."""
         return not self.parts
+
+    @property
+    def one_spelling(self) -> ResourcePath:
+        """The path in Unicode's form NFC: the key of what is kept beside a storage that takes several spellings."""
+        if all(part.isascii() for part in self.parts):
+            return self
+        return ResourcePath(tuple(unicodedata.normalize("NFC", part) for part in self.parts))
 
     def __truediv__(self, other: str | ResourcePath) -> ResourcePath:
         """Append one name or a whole relative path."""

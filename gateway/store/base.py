@@ -1,7 +1,8 @@
 """The ports to the store (DESIGN 9): what the rest may ask of it, without knowing Redis.
 
 `Table` keeps records of one kind, `Once` makes an act happen once, `Counter` counts against a limit, `Feed` tells
-all replicas, `LockTable` holds WebDAV locks, `Queue` wakes a worker. Each port has one contract suite in
+all replicas, `LockTable` holds WebDAV locks, `PropertyTable` dead
+properties, `Queue` wakes a worker. Each port has one contract suite in
 `tests/contract`. Every method may raise `GatewayError(UNAVAILABLE)` while the store is away; nothing else foreign
 leaves this package. Times are seconds since the epoch.
 """
@@ -14,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gateway.model.lock import DavLock as DavLock  # noqa: PLC0414 - a port of the store, offered here with the others
 from gateway.model.lock import LockTable as LockTable  # noqa: PLC0414 - as above
+from gateway.model.props import PropertyTable as PropertyTable  # noqa: PLC0414 - as above
 
 R = TypeVar("R")
 

@@ -5,6 +5,7 @@
     <prefix>:t:<table>:i:<index>:<partition>        a sorted index: leads to record keys in order
     <prefix>:once:<fingerprint>, <prefix>:rate:<fingerprint>, <prefix>:feed:<topic>, <prefix>:instance
     <prefix>:locks:{<fingerprint>}:<part>           the locks of one storage view, in one hash slot
+    <prefix>:props:{<fingerprint>}:<part>           the dead properties of one storage view, likewise
 
 What could be secret or long (look-up values, keys of acts and limits) is there only as a keyed fingerprint.
 """
@@ -80,6 +81,12 @@ class Keyspace:
         tag = self._hashed(f"locks:{space}")
         documents, paths, expiry = (f"{self.prefix}:locks:{{{tag}}}:{part}" for part in ("docs", "paths", "expiry"))
         return documents, paths, expiry
+
+    def properties(self, space: str) -> tuple[str, str, str]:
+        """Return the keys of the dead properties of one space: documents, paths and size."""
+        tag = self._hashed(f"props:{space}")
+        documents, paths, size = (f"{self.prefix}:props:{{{tag}}}:{part}" for part in ("docs", "paths", "size"))
+        return documents, paths, size
 
     def _hashed(self, text: str) -> str:
         # What strangers claim may hold lone surrogates, at which a strict encoding would stop.

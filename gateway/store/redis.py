@@ -21,6 +21,7 @@ from gateway.store.redis_feed import RedisFeed
 from gateway.store.redis_health import RedisHealth
 from gateway.store.redis_locks import RedisLocks
 from gateway.store.redis_once import RedisCounter, RedisOnce
+from gateway.store.redis_props import RedisProperties
 from gateway.store.redis_table import RedisTable
 
 R = TypeVar("R")
@@ -51,6 +52,7 @@ class RedisStore:
         self.counter = RedisCounter(self.link, keyspace)
         self.feed = RedisFeed(self.link, clients.feed, keyspace)
         self.locks = RedisLocks(self.link, keyspace)
+        self.properties = RedisProperties(self.link, keyspace)
         self.health = RedisHealth(self.link, keyspace, instance_id=instance_id)
 
     def table(self, spec: TableSpec[R]) -> RedisTable[R]:

@@ -6,15 +6,16 @@ A missing `Depth` means one level on the share's root and none elsewhere, becaus
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
-from gateway.backends.base import HasQuota
+from gateway.backends.base import HasQuota, KeepsProperties
 from gateway.errors import GatewayError, Kind
-from gateway.model.resource import Entry, Quota
+from gateway.model.props import Properties
+from gateway.model.resource import Entry, Quota, ResourcePath
 from gateway.web import davxml
 from gateway.web.davlocks import SeenLock
-from gateway.web.davprops import LOCK_DISCOVERY, QUOTA_AVAILABLE, QUOTA_USED, Facts, response_xml, wants
+from gateway.web.davprops import LOCK_DISCOVERY, QUOTA_AVAILABLE, QUOTA_USED, Facts, response_xml, wants, wants_dead
 from gateway.web.davshare import DavCall
 from gateway.web.head import closing, read_body
 from gateway.web.respond import XML_TYPE
@@ -78,7 +79,10 @@ async def _facts(call: DavCall, asked: davxml.Propfind, *, with_members: bool) -
         locks = await share.locks.discover(call.path, with_members=with_members)
     if wants(asked, QUOTA_AVAILABLE) or wants(asked, QUOTA_USED):
         quota = await _quota(call)
-    return Facts(share=share, place=call.place, locks=locks, quota=quota)
+    dead: Mapping[ResourcePath, Properties] = {}
+    if wants_dead(asked) and isinstance(share.backend, KeepsProperties):
+        dead = await share.backend.properties(call.path, with_members=with_members)
+    return Facts(share=share, place=call.place, locks=locks, quota=quota, dead=dead)
 
 
 async def _quota(call: DavCall) -> Quota | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from gateway.model.resource import Entry, Quota
+from gateway.model.props import Properties
+from gateway.model.resource import Entry, Quota, ResourcePath
 from gateway.ocm.dialects import davwords
 from gateway.web.davlocks import SUPPORTED_XML, SeenLock, active_locks_xml
 from gateway.web.davpath import Located
@@ -24,25 +25,31 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known once for all entries of an answer; `locks` and `quota` only if asked for."""
+    """What is known once for all entries of an answer; `locks`, `quota` and dead properties only if asked for."""
 
     share: DavShare
     place: Located
     locks: tuple[SeenLock, ...] = ()
     quota: Quota | None = None
+    dead: Mapping[ResourcePath, Properties] = field(default_factory=dict)
 
 
 def response_xml(entry: Entry, asked: Propfind, facts: Facts) -> str:
     """Return the `response` element of one entry."""
     found: list[str] = []
     missing: list[str] = []
+    dead = facts.dead.get(entry.path.one_spelling, {}) if facts.dead else {}
     for name in asked.names if asked.names is not None else _ALL:
         write = _WRITERS.get(name)
         content = write(entry, facts) if write is not None else None
         if content is not None:
             found.append(property_xml(name, "" if asked.is_propname else content))
+        elif dead and write is None and str(name) in dead:
+            found.append(dead[str(name)])
         elif asked.names is not None:
             missing.append(property_xml(name))
+    if asked.names is None:
+        found += [property_xml(PropertyName.parse(name)) if asked.is_propname else dead[name] for name in dead]
     href = facts.place.href_of(entry.path, is_folder=entry.is_folder)
     # A response without a single propstat is not valid; an empty list of names gets an empty one.
     body = "".join(propstat_xml(props, status) for props, status in ((found, 200), (missing, 404)) if props)
@@ -69,6 +76,11 @@ def entry_name(entry: Entry, share: DavShare) -> str:
 def wants(asked: Propfind, name: PropertyName) -> bool:
     """Tell whether a property has to be found out."""
     return not asked.is_propname and name in (asked.names if asked.names is not None else _ALL)
+
+
+def wants_dead(asked: Propfind) -> bool:
+    """Tell whether dead properties have to be looked up."""
+    return asked.names is None or not PROTECTED.issuperset(asked.names)
 
 
 def _display_name(entry: Entry, facts: Facts) -> str | None:

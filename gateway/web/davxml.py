@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, Kind
 XML_MAX_BYTES = 1024 * 1024
 PROPERTIES_MAX = 200
 OWNER_MAX_BYTES = 8192
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 DAV = "DAV:"
 
 
@@ -26,6 +27,16 @@ class PropertyName:
 
     namespace: str
     name: str
+
+    def __str__(self) -> str:
+        """Return the name in the form under which dead properties are kept."""
+        return f"{{{self.namespace}}}{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> PropertyName:
+        """Return the name in what `str` made of it."""
+        namespace, _, name = text.removeprefix("{").rpartition("}")
+        return cls(namespace, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,11 @@ class Propfind:
 
 @dataclass(frozen=True, slots=True)
 class PropertyChange:
-    """One instruction of a PROPPATCH: the new text, or None to remove the property."""
+    """One instruction of a PROPPATCH: the new text, or None to remove the property; `xml` is the whole element."""
 
     name: PropertyName
     text: str | None
+    xml: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +95,8 @@ def parse_proppatch(body: bytes) -> tuple[PropertyChange, ...]:
         if not _is_dav(instruction) or action not in ("set", "remove"):
             continue
         for prop in (child for child in _elements(instruction) if child.tag == _dav("prop")):
-            names = _names(prop)
-            texts = ["".join(map(str, element.itertext())) if action == "set" else None for element in _elements(prop)]
-            changes += map(PropertyChange, names, texts)
+            for name, element in zip(_names(prop), _elements(prop), strict=True):
+                changes.append(_set(name, element) if action == "set" else PropertyChange(name, None))
     if not changes or len(changes) > PROPERTIES_MAX:
         raise _wrong("A propertyupdate sets or removes properties, but not too many.")
     return tuple(changes)
@@ -143,6 +154,16 @@ def _parse(body: bytes, root_name: str) -> etree._Element:
     if root.tag != _dav(root_name):
         raise _wrong(f"This body should be a DAV: {root_name} element.")
     return root
+
+
+def _set(name: PropertyName, element: etree._Element) -> PropertyChange:
+    """Return the instruction to set a property; its language may be told further out (RFC 4918, 4.3)."""
+    outer = (above.get(_LANGUAGE) for above in element.iterancestors())
+    language = next((told for told in outer if told is not None), None)
+    if language is not None and _LANGUAGE not in element.attrib:
+        element.set(_LANGUAGE, language)
+    text = "".join(map(str, element.itertext()))
+    return PropertyChange(name, text, etree.tostring(element, encoding="unicode", with_tail=False))
 
 
 def _elements(parent: etree._Element) -> Iterator[etree._Element]:

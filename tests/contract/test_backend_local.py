@@ -10,7 +10,8 @@ from contract.backend_suite import BackendSuite  # noqa: E402 - its assertions a
 
 from gateway.backends import localsys  # noqa: E402 - as above
 from gateway.backends.local import LocalBackend  # noqa: E402 - as above
-from gateway.backends.locked import Locked, LockRules  # noqa: E402 - as above
+from gateway.backends.locked import Locked  # noqa: E402 - as above
+from gateway.backends.lockrules import LockRules  # noqa: E402 - as above
 from gateway.backends.scoped import Scoped  # noqa: E402 - as above
 from gateway.model.address import Host, OcmAddress  # noqa: E402 - as above
 from gateway.model.grant import Grant  # noqa: E402 - as above

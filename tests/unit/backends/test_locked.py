@@ -9,7 +9,8 @@ import pytest
 
 from gateway.backends.base import FileDescriptor, HasQuota, SetTime
 from gateway.backends.local import LocalBackend
-from gateway.backends.locked import Locked, LockRules
+from gateway.backends.locked import Locked
+from gateway.backends.lockrules import LockRules
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import ResourcePath
 from support.memlocks import MemoryLockTable

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.backends.base import FileDescriptor, HasQuota, SetTime
 from gateway.backends.local import LocalBackend
-from gateway.backends.locked import Locked, LockRules
+from gateway.backends.locked import Locked
+from gateway.backends.lockrules import LockRules
 from gateway.backends.scoped import Scope, Scoped
 from gateway.backends.sharelocks import ShareLocks
 from gateway.errors import GatewayError, Kind

@@ -1,0 +1,45 @@
+"""What `Locked` goes by: where locks and dead properties are kept, for whom it acts, and who is told of changes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.model.lock import LockTable
+from gateway.model.props import PropertyTable
+from gateway.model.resource import ResourcePath
+
+# A write that took longer than this, in seconds, looks at the locks once more before it takes effect.
+LOOK_AGAIN_SECONDS = 1.0
+
+
+def new_token() -> str:
+    """Return a fresh lock token (RFC 4918, 6.5)."""
+    return uuid.uuid4().urn
+
+
+async def report_to_nobody(*_paths: ResourcePath) -> None:
+    """Do nothing about a write or a move."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockRules:
+    """Whose writes and locks these are.
+
+    Attributes:
+        space: the view of the storage in which the locks meet.
+        holder: the grant (or local user) that acts; a token counts only for the holder of its lock.
+        on_write: told every path that was, or may have been, changed.
+        on_move: told where something was and where it now is.
+        properties: where dead properties are kept, or None if nowhere.
+    """
+
+    locks: LockTable
+    space: str
+    holder: str
+    now: Callable[[], float]
+    on_write: Callable[[ResourcePath], Awaitable[None]] = report_to_nobody
+    on_move: Callable[[ResourcePath, ResourcePath], Awaitable[None]] = report_to_nobody
+    properties: PropertyTable | None = None
+    new_token: Callable[[], str] = new_token

@@ -1,0 +1,142 @@
+"""Dead properties in Redis: three keys per space in one hash slot, so that a move of a folder is one step.
+
+    docs    hash: path -> JSON object of `{namespace}name` to XML
+    paths   sorted set, all scores 0: path, so that a range by bytes is a subtree
+    size    how many bytes are in `docs`
+
+A path is written `/a/b/`. A space is bounded (`PropertyLimits`), and so is the work of every script.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from gateway.errors import GatewayError, Kind
+from gateway.model.props import Changes, Properties, PropertyLimits
+from gateway.model.resource import ResourcePath
+from gateway.store.keyspace import Keyspace, to_bytes, to_text
+from gateway.store.link import Argument, Link, Script
+
+# KEYS docs, paths, size; the last three ARGV are the limits. Stands before every script.
+_HEAD = r"""
+local docs, paths, size = KEYS[1], KEYS[2], KEYS[3]
+local most_each, most, most_bytes = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+
+-- The byte behind the slash that ends a path is `0`.
+local function within(path)
+  return redis.call('ZRANGE', paths, '[' .. path, '(' .. string.sub(path, 1, -2) .. '0', 'BYLEX')
+end
+
+local function remove(path)
+  redis.call('DECRBY', size, redis.call('HSTRLEN', docs, path))
+  redis.call('HDEL', docs, path)
+  redis.call('ZREM', paths, path)
+end
+
+local function put(path, doc)
+  local before = redis.call('HSTRLEN', docs, path)
+  local total = tonumber(redis.call('GET', size) or '0') + #doc - before
+  if #doc > most_each or total > most_bytes or (before == 0 and redis.call('HLEN', docs) >= most) then return 0 end
+  redis.call('HSET', docs, path, doc)
+  redis.call('ZADD', paths, 0, path)
+  redis.call('SET', size, total)
+  return 1
+end
+"""
+
+# ARGV path, whether with members.
+_READ = Script(
+    _HEAD
+    + r"""
+local answer = {}
+local found = ARGV[2] == '1' and within(ARGV[1]) or {ARGV[1]}
+for _, path in ipairs(found) do
+  if not string.find(path, '/.', #ARGV[1] + 1) then
+    local doc = redis.call('HGET', docs, path)
+    if doc then table.insert(answer, {path, doc}) end
+  end
+end
+return answer
+"""
+)
+
+# ARGV path, then for each property its name, `+` or `-`, and the value.
+_CHANGE = Script(
+    _HEAD
+    + r"""
+local kept = cjson.decode(redis.call('HGET', docs, ARGV[1]) or '{}')
+for place = 2, #ARGV - 3, 3 do
+  if ARGV[place + 1] == '+' then kept[ARGV[place]] = ARGV[place + 2] else kept[ARGV[place]] = nil end
+end
+if next(kept) == nil then remove(ARGV[1]) return 1 end
+return put(ARGV[1], cjson.encode(kept))
+"""
+)
+
+# ARGV source, target, `move`, `tree` or `one`.
+_TRANSFER = Script(
+    _HEAD
+    + r"""
+local source, target, how = ARGV[1], ARGV[2], ARGV[3]
+local found = {}
+for _, path in ipairs(how == 'one' and {source} or within(source)) do
+  local doc = redis.call('HGET', docs, path)
+  if doc then table.insert(found, {path, doc}) end
+  if how == 'move' then remove(path) end
+end
+for _, path in ipairs(within(target)) do remove(path) end
+for _, one in ipairs(found) do put(target .. string.sub(one[1], #source + 1), one[2]) end
+return 1
+"""
+)
+
+_DELETE = Script(_HEAD + "for _, path in ipairs(within(ARGV[1])) do remove(path) end return 1")
+
+
+class RedisProperties:
+    """Implements `PropertyTable`."""
+
+    def __init__(self, link: Link, keyspace: Keyspace, limits: PropertyLimits | None = None) -> None:
+        self._link = link
+        self._keyspace = keyspace
+        self._limits = limits or PropertyLimits()
+
+    async def read(
+        self, space: str, path: ResourcePath, *, with_members: bool = False
+    ) -> Mapping[ResourcePath, Properties]:
+        """Return what is kept; see `PropertyTable`."""
+        found = await self._run(_READ, space, _path(path), "1" if with_members else "0")
+        return {ResourcePath.parse(to_text(place)): json.loads(document) for place, document in found}
+
+    async def change(self, space: str, path: ResourcePath, changes: Changes) -> None:
+        """Set and remove properties; see `PropertyTable`."""
+        arguments: list[Argument] = [_path(path)]
+        for name, value in changes.items():
+            arguments += [to_bytes(name), "-" if value is None else "+", to_bytes(value or "")]
+        if not await self._run(_CHANGE, space, *arguments):
+            raise GatewayError(Kind.NO_SPACE, "There is no room for these properties.")
+
+    async def move(self, space: str, source: ResourcePath, target: ResourcePath) -> None:
+        """Move what is kept; see `PropertyTable`."""
+        await self._run(_TRANSFER, space, _path(source), _path(target), "move")
+
+    async def copy(self, space: str, source: ResourcePath, target: ResourcePath, *, is_deep: bool) -> None:
+        """Copy what is kept; see `PropertyTable`."""
+        await self._run(_TRANSFER, space, _path(source), _path(target), "tree" if is_deep else "one")
+
+    async def delete(self, space: str, path: ResourcePath) -> None:
+        """Forget what is kept; see `PropertyTable`."""
+        await self._run(_DELETE, space, _path(path))
+
+    async def _run(self, script: Script, space: str, *arguments: Argument) -> list[tuple[bytes, bytes]]:
+        limits = self._limits
+        bounds = (str(limits.resource_bytes), str(limits.resources), str(limits.space_bytes))
+        found: list[tuple[bytes, bytes]] = await self._link.run(
+            script, self._keyspace.properties(space), *arguments, *bounds
+        )
+        return found
+
+
+def _path(path: ResourcePath) -> bytes:
+    return to_bytes("".join(f"/{part}" for part in path.parts) + "/")
