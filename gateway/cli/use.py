@@ -91,6 +91,20 @@ def share() -> None:
 @click.option("--share-on", is_flag=True, help="Allow to share it on to others.")
 @click.option("--expires", type=End(), metavar="END", help=_END_HELP)
 @click.option("--description", default="", help="A note to the recipient.")
+@click.option(
+    "--access",
+    "access_types",
+    multiple=True,
+    type=click.Choice(["remote", "datatx"]),
+    help="remote: to be used in place (the default); datatx: to be copied. May be given twice.",
+)
+@click.option(
+    "--over",
+    "protocols",
+    multiple=True,
+    type=click.Choice(["webdav", "ssh"]),
+    help="Ways that have to be offered; by default all that both sides have.",
+)
 @json_option
 @as_user
 def create(
@@ -102,6 +116,8 @@ def create(
     share_on: bool,
     expires: int | None,
     description: str,
+    access_types: tuple[str, ...],
+    protocols: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Share PATH of your storage."""
@@ -111,6 +127,8 @@ def create(
         "permissions": _permissions(write=write, share_on=share_on),
         "expires_at": expires,
         "description": description,
+        "access_types": list(access_types) or None,
+        "protocols": list(protocols) or None,
     }
     made = client.post("shares", document)
     _show(made, _sent_line, as_json=as_json)

@@ -213,7 +213,8 @@ class Visit(asyncssh.SSHServer):
             channel.cancel()
         if not self._is_lost.is_set():
             log.info("ssh guest is sent away", guest=guest.name, reason=self._reason)
-            connection.disconnect(asyncssh.DISC_BY_APPLICATION, self._reason)
+            # To asyncssh as a client, "by application" would be a clean end without a word.
+            connection.disconnect(asyncssh.DISC_SERVICE_NOT_AVAILABLE, self._reason)
         # Files in the making are given up before anybody may think that the visit is over.
         await asyncio.gather(*channels, return_exceptions=True)
         with suppress(TimeoutError):
@@ -233,4 +234,4 @@ def _leave_out_fillers(connection: asyncssh.SSHServerConnection) -> None:
         if pkttype != MSG_IGNORE:
             send_packet(pkttype, *args, handler=handler)
 
-    connection.send_packet = send  # type: ignore[method-assign] # as said
+    connection.send_packet = send  # type: ignore[method-assign,assignment] # as said

@@ -6,17 +6,20 @@ No document ever holds a share's secret. Times are whole seconds since 1970.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeGuard
+from enum import StrEnum
+from typing import TypeGuard, TypeVar
 
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.change_share import ShareChange
 from gateway.flows.send_share import ShareDraft
 from gateway.model.resource import Entry, ResourcePath
-from gateway.model.share import Permission, ReceivedShare, SentShare
+from gateway.model.share import AccessType, Permission, Protocol, ReceivedShare, SentShare
+
+W = TypeVar("W", bound=StrEnum)
 
 _MAY_GRANT = tuple(permission.value for permission in Permission)
 _MAY_CHANGE = frozenset({"permissions", "expires_at", "description"})
-_MEMBERS = frozenset({"path", "recipient", "permissions", "expires_at", "description"})
+_MEMBERS = frozenset({"path", "recipient", "permissions", "expires_at", "description", "access_types", "protocols"})
 # The year 9999: later ends cannot be written as a date.
 _LATEST = 253_402_300_799
 
@@ -41,6 +44,8 @@ def draft_of(document: Mapping[str, object]) -> ShareDraft:
         faults.append(Fault("description", "The description is a text."))
     if not _are_permissions(names):
         faults.append(Fault("permissions", f"Permissions are a list of {', '.join(_MAY_GRANT)}."))
+    access_types = _words(document, "access_types", AccessType, faults)
+    protocols = _words(document, "protocols", Protocol, faults)
     if faults:
         raise GatewayError(Kind.INVALID, "The share is not described well.", faults=tuple(faults))
     assert isinstance(path, str)
@@ -52,6 +57,8 @@ def draft_of(document: Mapping[str, object]) -> ShareDraft:
         claimed_recipient=recipient,
         path=ResourcePath.parse(path),
         permissions=frozenset(Permission(name) for name in names),
+        access_types=access_types or frozenset({AccessType.REMOTE}),
+        protocols=protocols,
         expires_at=expires_at,
         description=description,
     )
@@ -96,6 +103,9 @@ def sent_document(share: SentShare) -> dict[str, object]:
         "recipient_display_name": share.recipient_display_name,
         "permissions": sorted(share.permissions),
         "requirements": sorted(share.requirements),
+        "access_types": sorted(share.access_types),
+        "ssh_uri": share.ssh_uri,
+        "ssh_keys": len(share.recipient_public_keys),
         "created_at": int(share.created_at),
         "expires_at": share.expires_at,
         "shared_on_by": share.shared_on_by or None,
@@ -141,6 +151,17 @@ def entry_document(entry: Entry) -> dict[str, object]:
         "modified": None if entry.modified is None else int(entry.modified),
         "etag": entry.etag,
     }
+
+
+def _words(document: Mapping[str, object], name: str, words: type[W], faults: list[Fault]) -> frozenset[W] | None:
+    """Return the words of a list that may be left out."""
+    found = document.get(name)
+    if found is None:
+        return None
+    if isinstance(found, list) and found and all(isinstance(word, str) and word in set(words) for word in found):
+        return frozenset(words(word) for word in found)
+    faults.append(Fault(name, f"This is a list of {', '.join(words)}."))
+    return None
 
 
 def _is_time(value: object) -> TypeGuard[int | None]:

@@ -36,7 +36,7 @@ from gateway.web.pages import Pages, Visitor
 from gateway.web.status import http_status
 
 PAGE_SHARES = 50
-FIELDS = ("recipient", "may_write", "may_share", "expires", "description")
+FIELDS = ("recipient", "may_write", "may_share", "may_copy", "expires", "description")
 DAY_SECONDS = 86_400
 
 
@@ -230,10 +230,12 @@ def _draft(fields: Mapping[str, str], path: ResourcePath) -> ShareDraft:
         expires_at = int(day.timestamp()) + DAY_SECONDS - 1
     ticked = {"may_write": Permission.WRITE, "may_share": Permission.SHARE}
     permissions = {Permission.READ, *(permission for name, permission in ticked.items() if fields.get(name))}
+    access_types = {AccessType.REMOTE} | ({AccessType.DATATX} if fields.get("may_copy") else set())
     return ShareDraft(
         claimed_recipient=fields.get("recipient", ""),
         path=path,
         permissions=frozenset(permissions),
+        access_types=frozenset(access_types),
         expires_at=expires_at,
         description=fields.get("description", "").replace("\r\n", "\n").strip(),
     )

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.crypto import hostkeys
 from support.fakepeer import FakePeer, Reply
-from support.pair import folder_storage, side
+from support.pair import Clock, folder_storage, side
 from support.sshdoor import make_key, ran
 
 SECONDS = 1.0
@@ -52,6 +52,16 @@ async def until(is_so):
 def offered(alice):
     """Return the `protocol` member of the last share that the peer received."""
     return alice.peer.at("/ocm/shares")[-1].json["protocol"]
+
+
+class Told(asyncssh.SSHClient):
+    """Notes with what its connection ended."""
+
+    def __init__(self, ends):
+        self.ends = ends
+
+    def connection_lost(self, exc):
+        self.ends.append(exc)
 
 
 def local(alice, url):
@@ -151,3 +161,107 @@ async def test_without_the_door_nothing_speaks_of_it(tmp_path):
             assert answer.status == 404
         await alice.share("/Project", f"bob@{alice.peer.host}")
         assert set(offered(alice)) == {"name", "webdav"}
+
+
+@pytest.mark.req("SHARE-4")
+async def test_only_who_receives_over_ssh_is_offered_it(tmp_path):
+    """A peer without `ssh-receive` gets no SSH offer; to demand one for it is refused in plain words."""
+    async with sender(tmp_path, receives=False) as alice:
+        await alice.share("/Project", f"bob@{alice.peer.host}")
+        assert "ssh" not in offered(alice)
+        document = {"path": "/Project", "recipient": f"bob@{alice.peer.host}", "protocols": ["ssh"]}
+        status, answer = await alice.rest("POST", "shares", json=document)
+        assert (status, "SSH" in answer["detail"]) == (409, True)
+
+
+@pytest.mark.req("SHARE-4")
+async def test_a_share_may_be_kept_to_webdav(tmp_path):
+    """A sender who names only `webdav` offers nothing else."""
+    async with sender(tmp_path) as alice:
+        await alice.share("/Project", f"bob@{alice.peer.host}", protocols=["webdav"])
+        assert "ssh" not in offered(alice)
+
+
+@pytest.mark.req("SHARE-4")
+async def test_no_other_key_user_or_share_is_opened(tmp_path):
+    """Each share has its own user name, and neither another key nor another share's name opens it."""
+    async with sender(tmp_path) as alice:
+        other = make_key(tmp_path / "client", "other")
+        await alice.share("/Project", f"bob@{alice.peer.host}")
+        first = offered(alice)["ssh"]["uri"].partition("@")[0]
+        alice.peer.replies["/ocm/shares"] = Reply(201, {"recipientPublicKeys": other})
+        await alice.share("/Project/sub", f"bob@{alice.peer.host}")
+        with pytest.raises(asyncssh.PermissionDenied):
+            await connect(alice)
+        async with (
+            connect(alice, client_keys=[str(tmp_path / "client" / "other")]) as connection,
+            connection.start_sftp_client() as client,
+        ):
+            assert set(await client.listdir("/")) == {".", ".."}
+        for user in (first.upper(), first[4:], "root", "alice", "ocm-", ""):
+            with pytest.raises(asyncssh.PermissionDenied):
+                await connect(alice, username=user)
+
+
+@pytest.mark.req("SHARE-4")
+@pytest.mark.parametrize("keys", [[], "nonsense", [7, None, "ssh-ed25519 AAAA"], {"a": 1}])
+async def test_a_peer_that_names_no_key_has_none(tmp_path, keys):
+    """What is no key in the peer's answer opens nothing, and the share is delivered all the same."""
+    async with sender(tmp_path, keys=keys) as alice:
+        share = await alice.share("/Project", f"bob@{alice.peer.host}")
+        assert (share["state"], share["ssh_keys"]) == ("delivered", 0)
+        with pytest.raises(asyncssh.PermissionDenied):
+            await connect(alice)
+
+
+@pytest.mark.req("ACC-5", "ACC-6")
+@pytest.mark.parametrize("access_types", [["datatx"], ["datatx", "remote"]])
+async def test_what_may_only_be_copied_is_not_changed(tmp_path, access_types):
+    """A share with `datatx` alone opens for reading at both doors, also where `write` was granted."""
+    async with sender(tmp_path) as alice:
+        share = await alice.share("/Project", f"bob@{alice.peer.host}", access_types=access_types)
+        assert set(offered(alice)["webdav"]["accessTypes"]) == set(access_types)
+        assert set(offered(alice)["ssh"]["accessTypes"]) == set(access_types)
+        secret = await alice.secret_of(share["id"])
+        may_write = "remote" in access_types
+        assert (await alice.dav("PUT", secret, "new.txt", data=b"x"))[0] == (201 if may_write else 403)
+        assert (await alice.dav("GET", secret, "hello.txt")) == (200, b"hello")
+        async with connect(alice) as connection, connection.start_sftp_client() as client:
+            assert await (await client.open("hello.txt")).read() == "hello"
+            if may_write:
+                await client.mkdir("folder")
+            else:
+                with pytest.raises(asyncssh.SFTPPermissionDenied):
+                    await client.mkdir("folder")
+
+
+@pytest.mark.req("SHARE-4")
+async def test_a_single_file_stands_alone_in_its_folder(tmp_path):
+    """A shared file is found by its name in the root, and nothing beside it."""
+    async with sender(tmp_path) as alice:
+        await alice.share("/Project/hello.txt", f"bob@{alice.peer.host}")
+        assert offered(alice)["ssh"]["uri"].endswith("/hello.txt")
+        async with connect(alice) as connection, connection.start_sftp_client() as client:
+            assert set(await client.listdir("/")) == {".", "..", "hello.txt"}
+            async with client.open("/hello.txt", "w") as file:
+                await file.write("changed")
+            for refused in (client.remove("hello.txt"), client.mkdir("new"), client.rename("hello.txt", "other")):
+                with pytest.raises(asyncssh.SFTPError):
+                    await refused
+        assert (tmp_path / "alpha/alice/Project/hello.txt").read_text() == "changed"
+
+
+@pytest.mark.req("SHARE-1")
+async def test_an_expired_share_ends_its_sessions(tmp_path):
+    """When the share's time has come its session is sent away, and told why."""
+    clock = Clock()
+    async with sender(tmp_path, clock=clock) as alice:
+        await alice.share("/Project", f"bob@{alice.peer.host}", expires_at=int(clock()) + 300)
+        ends = []
+        connection = await connect(alice, client_factory=lambda: Told(ends))
+        clock.ahead = 301
+        await asyncio.wait_for(connection.wait_closed(), 5)
+        assert "ended" in str(ends[0])
+        with pytest.raises(asyncssh.PermissionDenied):
+            await connect(alice)
+        await until(lambda: alice.gateway.metrics.ssh_sessions._value.get() == 0)
