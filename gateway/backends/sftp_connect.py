@@ -52,7 +52,8 @@ async def connect(server: SftpServer, account: SftpAccount, seconds: float) -> a
     try:
         async with asyncio.timeout(seconds):
             address = await server.dial(server.host, server.port) if server.dial is not None else server.host
-            return await asyncssh.connect(address, server.port, options=_options(account, keys))
+            # Said here too: left out, it means the configuration file of whoever runs the gateway.
+            return await asyncssh.connect(address, server.port, config=None, options=_options(account, keys))
     except (asyncssh.Error, OSError, ValueError) as error:
         raise refused(error) from error
 

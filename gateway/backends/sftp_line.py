@@ -13,6 +13,9 @@ from gateway.backends.sftp_errors import Dropped
 from gateway.backends.sftp_server import SftpAccount, SftpPatience, SftpServer
 from gateway.errors import unavailable
 
+# How long a log-in may wait for others to be done.
+QUEUE_SECONDS = 30.0
+
 
 class Full(Exception):  # noqa: N818 - not an error but an answer
     """The server allows no further session on this connection."""
@@ -143,7 +146,9 @@ class Line:
             connection.abort()
 
     async def _made(self) -> asyncssh.SSHClientConnection:
-        await asyncio.wait([self._making])
+        await asyncio.wait([self._making], timeout=self._patience.connect + QUEUE_SECONDS)
+        if not self._making.done():
+            raise unavailable("The storage is busy.", log="sftp: too many log-ins are under way", retry_after=10)
         if self._making.cancelled():
             raise unavailable("The storage cannot be reached.", log="sftp: the connection was given up")
         return self._making.result()

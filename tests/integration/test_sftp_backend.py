@@ -369,6 +369,40 @@ async def test_known_hosts(tmp_path, folder, openssh):
     assert await outcome() is Kind.UNAVAILABLE
 
 
+async def test_the_ssh_set_up_of_this_machine_is_not_used(tmp_path, monkeypatch, folder, openssh):
+    """Neither configuration, keys nor known hosts in the home of whoever runs the gateway have a say."""
+    home = tmp_path / ".ssh"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (home / "config").write_text("Host *\n  ProxyCommand /bin/false\n  User nobody\n")
+    (home / "known_hosts").write_text(f"* {openssh.host_key}\n[127.0.0.1]:{openssh.port} {openssh.host_key}\n")
+    (home / "id_ed25519").write_text(openssh.account.private_key.reveal())
+    (tmp_path / "empty").touch()
+    strangers = SftpServer(host="127.0.0.1", port=openssh.port, host_keys=KnownHosts(tmp_path / "empty"))
+    without_key = SftpAccount(user=openssh.account.user, password=Secret("none"))
+    for server, own, kind in (
+        (openssh.server, openssh.account, None),
+        (strangers, openssh.account, Kind.UNAVAILABLE),
+        (openssh.server, without_key, Kind.UNAVAILABLE),
+    ):
+        pool = SftpPool(server)
+        stat = SftpBackend(pool, own, str(folder)).stat(ROOT)
+        if kind is None:
+            assert (await stat).is_folder
+        else:
+            assert await refusal(stat) is kind
+        await pool.close()
+
+
+async def test_a_pass_word_is_also_given_in_a_dialogue(tmp_path):
+    """A server that asks for the pass word in a dialogue (`keyboard-interactive`, as PAM does) gets it."""
+    async with (
+        async_server(tmp_path, password_auth=False, public_key_auth=False) as server,
+        server.backend(tmp_path) as backend,
+    ):
+        assert (await backend.stat(ROOT)).is_folder
+
+
 async def test_the_address_dialled_is_the_one_that_a_guard_gave(folder, openssh):
     """A guard turns the name into the address that is dialled, or refuses; the name itself is not looked up."""
     asked = []
