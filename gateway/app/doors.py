@@ -44,7 +44,9 @@ from gateway.web.usergate import UserGate
 FORM_MAX_BYTES = 256 * 1024
 
 
-async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity) -> web.Application:
+async def build(
+    core: Core, flows: Flows, far: Far, near: Near, people: Identity, *, mounts: mounting.Mounts
+) -> web.Application:
     """Return the public application."""
     config = core.config
     api = _api(core, flows, near, people)
@@ -56,9 +58,8 @@ async def build(core: Core, flows: Flows, far: Far, near: Near, people: Identity
     ui.set_up(app)
     accounts = _accounts(core, flows, near, api)
     accounts.set_up(app)
-    mounts = mounting.doors(core, flows, api.gate, people)
     copies = transfers.doors(core, flows.transferring, ui.pages)
-    users = (*mounts, *api.doors(), *ui.doors(), *copies, *accounts.doors())
+    users = (*mounting.doors(core, mounts, api.gate), *api.doors(), *ui.doors(), *copies, *accounts.doors())
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = behind.build(core, api.gate.cookie)
     app.router.add_route("*", "/{path:.*}", elsewhere.answer, expect_handler=leave_to_service)

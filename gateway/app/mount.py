@@ -13,9 +13,11 @@ from gateway.backends.spacelocks import SpaceLocks
 from gateway.flows.received_tree import ReceivedTree
 from gateway.identity.apppasswords import AppPasswords
 from gateway.identity.base import Identity
+from gateway.identity.userkeys import UserKeys
 from gateway.model.resource import ResourcePath
-from gateway.store.tables import APP_PASSWORDS, KNOWN_USERS
+from gateway.store.tables import APP_PASSWORDS, KNOWN_USERS, USER_KEYS
 from gateway.web.apiapppasswords import AppPasswordApi
+from gateway.web.apiuserkeys import UserKeyApi
 from gateway.web.dav import DavDoor
 from gateway.web.davpath import DavRoot
 from gateway.web.davshare import DavShare
@@ -25,43 +27,6 @@ from gateway.web.mountgate import Mounter, MountGate
 from gateway.web.pages import Pages
 from gateway.web.uimount import MountPages
 from gateway.web.usergate import UserGate
-
-
-def doors(core: Core, flows: Flows, users: UserGate, people: Identity) -> tuple[Door, ...]:
-    """Return the mount's doors: WebDAV, REST and pages."""
-    config = core.config
-    core.stack.push_async_callback(flows.received_shelf.close)
-    app_passwords = AppPasswords(
-        passwords=core.store.table(APP_PASSWORDS),
-        known=core.store.table(KNOWN_USERS),
-        identity=people,
-        now=core.now,
-        max_per_user=config.mount.app_passwords,
-    )
-    gate = MountGate(users=users, identity=people, app_passwords=app_passwords, strips_domain=config.mount.strip_domain)
-    trees = Trees(
-        core=core,
-        flows=flows,
-        absent=Absent(now=core.now),
-        root=DavRoot(prefix=f"{config.prefix}/received", authorities=frozenset({config.authority})),
-    )
-    door = MountDoor(
-        gate=gate,
-        dav=DavDoor(),
-        open_mount=trees.share,
-        root=trees.root,
-    )
-    api = AppPasswordApi(
-        gate=users,
-        app_passwords=app_passwords,
-        prefix=config.prefix,
-        max_bytes=config.limits.json_bytes,
-        json_depth=config.limits.json_depth,
-    )
-    pages = MountPages(
-        pages=Pages(gate=users, prefix=config.prefix), app_passwords=app_passwords, public_url=config.public_url
-    )
-    return (*door.doors(), *api.doors(), *pages.doors())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +73,58 @@ class Trees:
             root=self.root,
             locks=SpaceLocks(locked, tree.check_writable),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounts:
+    """All that the doors of the mount are made of."""
+
+    trees: Trees
+    gate: MountGate
+    app_passwords: AppPasswords
+    user_keys: UserKeys
+
+
+def build(core: Core, flows: Flows, people: Identity) -> Mounts:
+    """Return the parts."""
+    config, store = core.config, core.store
+    core.stack.push_async_callback(flows.received_shelf.close)
+    app_passwords = AppPasswords(
+        passwords=store.table(APP_PASSWORDS),
+        known=store.table(KNOWN_USERS),
+        identity=people,
+        now=core.now,
+        max_per_user=config.mount.app_passwords,
+    )
+    return Mounts(
+        trees=Trees(
+            core=core,
+            flows=flows,
+            absent=Absent(now=core.now),
+            root=DavRoot(prefix=f"{config.prefix}/received", authorities=frozenset({config.authority})),
+        ),
+        gate=MountGate(identity=people, app_passwords=app_passwords, strips_domain=config.mount.strip_domain),
+        app_passwords=app_passwords,
+        user_keys=UserKeys(
+            keys=store.table(USER_KEYS), identity=people, now=core.now, max_per_user=config.mount.ssh_keys
+        ),
+    )
+
+
+def doors(core: Core, mounts: Mounts, users: UserGate) -> tuple[Door, ...]:
+    """Return the mount's doors: WebDAV, REST and pages."""
+    config = core.config
+    door = MountDoor(
+        users=users, gate=mounts.gate, dav=DavDoor(), open_mount=mounts.trees.share, root=mounts.trees.root
+    )
+    limits = {"max_bytes": config.limits.json_bytes, "json_depth": config.limits.json_depth}
+    api = AppPasswordApi(gate=users, app_passwords=mounts.app_passwords, prefix=config.prefix, **limits)
+    keys = UserKeyApi(gate=users, user_keys=mounts.user_keys, prefix=config.prefix, **limits)
+    pages = MountPages(
+        pages=Pages(gate=users, prefix=config.prefix),
+        app_passwords=mounts.app_passwords,
+        user_keys=mounts.user_keys,
+        public_url=config.public_url,
+        ssh_address=config.ssh.address(config.authority) if config.ssh.enabled and config.mount.over_ssh else "",
+    )
+    return (*door.doors(), *api.doors(), *keys.doors(), *pages.doors())

@@ -23,7 +23,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from gateway import __version__
-from gateway.app import background, doors, flows, identity, peers, ssh, storage
+from gateway.app import background, doors, flows, identity, mount, peers, ssh, storage
 from gateway.app.core import Core, open_core
 from gateway.app.transfers import Transferring
 from gateway.config import Config
@@ -78,11 +78,12 @@ async def running(
         people = identity.build(core, near.storages)
         queue = core.store.queue("deliveries")
         all_flows = flows.build(core, far, near, people, queue)
-        public = await doors.build(core, all_flows, far, near, people)
+        mounts = mount.build(core, all_flows, people)
+        public = await doors.build(core, all_flows, far, near, people, mounts=mounts)
         readiness = Readiness()
         port = await _listen(stack, public, listener or (config.http.host, config.http.port), config.http.drain_seconds)
         ops_port = await _listen(stack, _ops(core, readiness), (config.ops.host, config.ops.port), 0.0)
-        await _open_ssh(core, all_flows)
+        await _open_ssh(core, all_flows, mounts)
         background.start(core, all_flows, queue)
         stack.callback(setattr, readiness, "is_ready", False)
         readiness.is_ready = True
@@ -124,9 +125,9 @@ async def serve_until_stopped(config: Config) -> None:
     log.info("stopped")
 
 
-async def _open_ssh(core: Core, all_flows: flows.Flows) -> None:
+async def _open_ssh(core: Core, all_flows: flows.Flows, mounts: mount.Mounts) -> None:
     try:
-        await ssh.start(core, all_flows)
+        await ssh.start(core, all_flows, mounts)
     except OSError as error:
         raise _not_listening((core.config.ssh.host, core.config.ssh.port), error) from error
 

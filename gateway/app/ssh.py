@@ -10,6 +10,8 @@ from functools import partial
 from gateway.app.core import Core
 from gateway.app.doors import refuse_guesser
 from gateway.app.flows import Flows
+from gateway.app.mount import Mounts
+from gateway.app.sshusers import LocalUsers
 from gateway.backends.base import Backend, OpenAt
 from gateway.backends.spool import SpoolRules
 from gateway.backends.streamed import Streamed
@@ -67,7 +69,7 @@ class RecipientsOfShares:
         return self.watch.serving(grant)
 
 
-async def start(core: Core, flows: Flows) -> SshDoor | None:
+async def start(core: Core, flows: Flows, mounts: Mounts) -> SshDoor | None:
     """Open the door, if there is to be one; it closes with the gateway.
 
     Raises:
@@ -85,7 +87,7 @@ async def start(core: Core, flows: Flows) -> SshDoor | None:
         handles=config.handles,
     )
     door = SshDoor(
-        doorkeepers=_doorkeepers(core, flows),
+        doorkeepers=_doorkeepers(core, flows, mounts),
         limits=limits,
         network_of=network_of,
         refuse_guesser=refuse_guesser(core.config, core.store.counter),
@@ -98,8 +100,11 @@ async def start(core: Core, flows: Flows) -> SshDoor | None:
     return door
 
 
-def _doorkeepers(core: Core, flows: Flows) -> tuple[Doorkeeper, ...]:
-    return (RecipientsOfShares(open_access=flows.open_access, watch=core.watch, opener=opener(core)),)
+def _doorkeepers(core: Core, flows: Flows, mounts: Mounts) -> tuple[Doorkeeper, ...]:
+    recipients = RecipientsOfShares(open_access=flows.open_access, watch=core.watch, opener=opener(core))
+    if not core.config.mount.over_ssh:
+        return (recipients,)
+    return (recipients, LocalUsers(mounts=mounts, opener=opener(core)))
 
 
 def opener(core: Core) -> Callable[[Backend], OpenAt]:

@@ -194,6 +194,10 @@ class Mount(Section):
         "and `discard` them, or `refuse` them.",
     )
     app_passwords: Count = Field(20, description="How many app passwords a user may have.")
+    over_ssh: bool = Field(
+        default=True, description="Let local users in at the SSH door too, with pass words or keys of their own."
+    )
+    ssh_keys: Count = Field(20, description="How many SSH keys a user may register.")
     strip_domain: bool = Field(
         default=False, description="Take `DOMAIN\\user` for `user`, as Windows may write a log-in name."
     )

@@ -57,9 +57,7 @@ class AppPasswords:
         Raises:
             GatewayError: `INVALID` for a name that cannot be shown; `CONFLICT` if the user has too many.
         """
-        name = name.strip()
-        if not 0 < len(name) <= NAME_MAX_CHARS or not name.isprintable():
-            raise GatewayError(Kind.INVALID, f"Give it a name of 1 to {NAME_MAX_CHARS} characters, in one line.")
+        name = checked_name(name)
         if len(await self.list(user.identifier)) >= self.max_per_user:
             raise GatewayError(
                 Kind.CONFLICT, f"You have {self.max_per_user} app passwords already. Withdraw one that you do not use."
@@ -138,6 +136,18 @@ class AppPasswords:
             if error.kind is Kind.NOT_FOUND:
                 raise _refused() from error
             raise
+
+
+def checked_name(claimed_name: str) -> str:
+    """Return the name that a user gives to a program or device.
+
+    Raises:
+        GatewayError: `INVALID` if it cannot be shown in a list.
+    """
+    name = claimed_name.strip()
+    if not 0 < len(name) <= NAME_MAX_CHARS or not name.isprintable():
+        raise GatewayError(Kind.INVALID, f"Give it a name of 1 to {NAME_MAX_CHARS} characters, in one line.")
+    return name
 
 
 def is_app_password(password: Secret) -> bool:

@@ -15,6 +15,7 @@ from gateway.model.session import Session
 from gateway.model.share import STANDING, ReceivedShare, ReceivedState, SentShare, next_due
 from gateway.model.transfer import Batch, Transfer
 from gateway.model.user import KnownUser
+from gateway.model.userkey import UserKey
 from gateway.store.base import TableSpec
 
 Places = tuple[tuple[str, float], ...]
@@ -125,6 +126,15 @@ APP_PASSWORDS = TableSpec(
     key=lambda password: password.password_id,
     lookups={"verifier": lambda password: (password.verifier.reveal(),)},
     indexes={"user": lambda password: ((password.user, password.created_at),)},
+)
+
+USER_KEYS = TableSpec(
+    name="user_keys",
+    record=UserKey,
+    version=1,
+    key=lambda key: key.key_id,
+    lookups={"key": lambda key: (f"{key.user}\n{key.key}",)},
+    indexes={"user": lambda key: ((key.user, key.created_at),)},
 )
 
 KNOWN_USERS = TableSpec(

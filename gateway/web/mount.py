@@ -23,6 +23,7 @@ from gateway.web.doors import Door, Lock, Style
 from gateway.web.head import RequestHead
 from gateway.web.mountgate import Mounter, MountGate
 from gateway.web.respond import Reply, error_reply, send
+from gateway.web.usergate import UserGate
 
 CHALLENGE = 'Basic realm="What you received", charset="UTF-8"'
 
@@ -34,9 +35,11 @@ class MountDoor:
     """Handler of everything below `/received`.
 
     Attributes:
+        users: knows which pages are our own.
         open_mount: makes the share that is served to somebody at a path.
     """
 
+    users: UserGate
     gate: MountGate
     dav: DavDoor
     open_mount: OpenMount
@@ -60,7 +63,7 @@ class MountDoor:
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         """Serve one request of a user's program."""
-        self.gate.check_origin(request)
+        self.users.check_origin(request)
         return await aio.serve(request, self.handle)
 
     async def handle(self, head: RequestHead, body: AsyncIterator[bytes], sink: ResponseSink) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from aiohttp import web
-
+from gateway.errors import GatewayError, Kind
 from gateway.identity.apppasswords import AppPasswords, is_app_password
 from gateway.identity.base import Identity
+from gateway.model.secret import Secret
 from gateway.model.user import LocalUser
 from gateway.web.head import RequestHead
-from gateway.web.usergate import UserGate, parse_basic
+from gateway.web.usergate import parse_basic
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,9 @@ class MountGate:
         strips_domain: whether a Windows domain and backslash before the user name are dropped.
     """
 
-    users: UserGate
     identity: Identity
     app_passwords: AppPasswords
     strips_domain: bool
-
-    def check_origin(self, request: web.Request) -> None:
-        """Refuse a changing request that a browser makes for another site's page. Raises as `UserGate`."""
-        self.users.check_origin(request)
 
     async def prove(self, head: RequestHead) -> Mounter:
         """Return who makes this request.
@@ -50,13 +45,18 @@ class MountGate:
             GatewayError: `UNAUTHENTICATED`, `LIMITED`, `UNAVAILABLE`.
         """
         login, password = parse_basic(head.headers.single("Authorization") or "")
+        return await self.log_in(login, password, address=head.peer_address)
+
+    async def log_in(self, login: str, password: Secret, *, address: str) -> Mounter:
+        """Return whom a name and a pass word, or an app password, prove; raises as `prove`."""
         if self.strips_domain:
             login = login.rpartition("\\")[2]
         if is_app_password(password):
-            return Mounter(*await self.app_passwords.log_in(login, password, address=head.peer_address))
-        user = await self.identity.log_in(login, password, address=head.peer_address)
-        return Mounter(user, _nothing)
+            return Mounter(*await self.app_passwords.log_in(login, password, address=address))
+        user = await self.identity.log_in(login, password, address=address)
 
+        async def still_stands() -> None:
+            if not await self.identity.may_exist(user.identifier):
+                raise GatewayError(Kind.UNAUTHENTICATED, "This user is not there any more.", code="login-refused")
 
-async def _nothing() -> None:
-    """Ask nothing more: a log-in is checked with each request."""
+        return Mounter(user, still_stands)

@@ -35,6 +35,8 @@ NOTICES: Mapping[str, tuple[bool, str]] = {
     "account-withdrawn": (True, "Withdrawn. The gateway has forgotten this account."),
     "app-password-withdrawn": (True, "Withdrawn. Nothing opens with this app password any more."),
     "transfer-cancelled": (True, "Stopped. What was copied is in your files."),
+    "ssh-key-added": (True, "The key is registered. You can log in with it over SFTP."),
+    "ssh-key-removed": (True, "Removed. Nothing opens with this key any more."),
     "left": (True, "Given back. The sender will be told."),
 }
 

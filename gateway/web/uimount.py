@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError, Kind
 from gateway.identity.apppasswords import NAME_MAX_CHARS, AppPasswords
-from gateway.model.secret import Secret
+from gateway.identity.userkeys import UserKeys, fingerprint_of
 from gateway.ocm.dialects.davwords import RCLONE_VENDOR
 from gateway.web.aio import admit_later
 from gateway.web.doors import Door, Handler, Lock, Style
@@ -24,11 +24,14 @@ class MountPages:
 
     Attributes:
         public_url: the gateway's origin.
+        ssh_address: `host:port` of the SSH door, empty where users do not come in there.
     """
 
     pages: Pages
     app_passwords: AppPasswords
+    user_keys: UserKeys
     public_url: str
+    ssh_address: str
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
@@ -36,6 +39,8 @@ class MountPages:
             self._door("GET", "/mount", "how to mount what was received, and app passwords", self.page),
             self._door("POST", "/mount/app-passwords", "make an app password", self.create),
             self._door("POST", "/mount/app-passwords/{password}/withdraw", "withdraw an app password", self.withdraw),
+            self._door("POST", "/mount/ssh-keys", "add an SSH key", self.add_key),
+            self._door("POST", "/mount/ssh-keys/{key}/remove", "remove an SSH key", self.remove_key),
         )
 
     def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
@@ -63,8 +68,8 @@ class MountPages:
         except GatewayError as error:
             if error.kind not in (Kind.INVALID, Kind.CONFLICT):
                 raise
-            return await self._show(request, visitor, status=http_status(error), name=name, fault=error)
-        return await self._show(request, visitor, made=(name, password))
+            return await self._show(request, visitor, status=http_status(error), fields=fields, fault=error)
+        return await self._show(request, visitor, made=password.reveal(), made_name=name)
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """End an app password."""
@@ -72,30 +77,38 @@ class MountPages:
         await self.app_passwords.withdraw(visitor.user.identifier, request.match_info["password"])
         return self.pages.go("/mount", notice="app-password-withdrawn")
 
-    async def _show(
-        self,
-        request: web.Request,
-        visitor: Visitor,
-        *,
-        status: int = 200,
-        name: str = "",
-        fault: GatewayError | None = None,
-        made: tuple[str, Secret] | None = None,
-    ) -> web.Response:
-        return self.pages.show(
-            request,
-            "mount.html",
-            visitor,
-            status=status,
-            tab="mount",
-            app_passwords=await self.app_passwords.list(visitor.user.identifier),
-            name=name,
-            name_max=NAME_MAX_CHARS,
-            fault=fault,
-            made_name=made[0] if made else "",
-            made=made[1].reveal() if made else "",
+    async def add_key(self, request: web.Request) -> web.Response:
+        """Register a public key."""
+        visitor, fields = await self.pages.form(request)
+        try:
+            await self.user_keys.add(visitor.user, fields.get("key_name", ""), fields.get("key", ""))
+        except GatewayError as error:
+            if error.kind not in (Kind.INVALID, Kind.CONFLICT):
+                raise
+            return await self._show(request, visitor, status=http_status(error), key_fault=error, fields=fields)
+        return self.pages.go("/mount", notice="ssh-key-added")
+
+    async def remove_key(self, request: web.Request) -> web.Response:
+        """End a key."""
+        visitor, _ = await self.pages.form(request)
+        await self.user_keys.remove(visitor.user.identifier, request.match_info["key"])
+        return self.pages.go("/mount", notice="ssh-key-removed")
+
+    async def _show(self, request: web.Request, visitor: Visitor, *, status: int = 200, **more: object) -> web.Response:
+        user = visitor.user.identifier
+        keys = [(key, fingerprint_of(key.key)) for key in await self.user_keys.list(user)] if self.ssh_address else []
+        context = {
+            "app_passwords": await self.app_passwords.list(user),
+            "keys": keys,
+            "name_max": NAME_MAX_CHARS,
+            "fields": {},
+            "fault": None,
+            "key_fault": None,
+            "made": "",
             **self._values(),
-        )
+            **more,
+        }
+        return self.pages.show(request, "mount.html", visitor, status=status, tab="mount", **context)
 
     def _values(self) -> Mapping[str, str]:
         """Return what is typed into clients."""
@@ -113,4 +126,6 @@ class MountPages:
             "kio_scheme": "webdavs" if is_secure else "webdav",
             "mount_authority": parts.netloc,
             "rclone_vendor": RCLONE_VENDOR,
+            "ssh_host": self.ssh_address.rpartition(":")[0],
+            "ssh_port": self.ssh_address.rpartition(":")[2],
         }
