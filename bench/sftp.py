@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from bench.gateways import gateway, share_login
-from bench.kinds import FOLDER, storages
+from bench.kinds import FOLDER, KINDS, storages
 from bench.machine import version_of
 from bench.openssh import Client, Key, Login, sshd
 from bench.peer import Peer
@@ -21,8 +21,6 @@ from bench.process import BenchError, program
 from bench.subject import GIB, LARGE, WRITTEN, Figure, Run, Subject, size_name, spent
 
 OPENSSH = "OpenSSH"
-# The storages that the SSH door opens.
-OPENED = (FOLDER,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,7 @@ def _ready(run: Run) -> Iterator[list[_Side]]:
     with contextlib.ExitStack() as stack:
         peer = stack.enter_context(Peer.running(key))
         sides = []
-        kinds = stack.enter_context(storages(place))
-        for name, storage in ((name, kinds[name]) for name in OPENED):
+        for name, storage in stack.enter_context(storages(place)).items():
             server = stack.enter_context(gateway(place, storage, name.replace(", ", "-"), has_ssh=True))
             sides.append(_Side(name, share_login(peer, server), server.pid))
         rival = stack.enter_context(sshd(place, key, "sshd-measured", place.cores.measured))
@@ -87,7 +84,7 @@ def _versions() -> dict[str, str]:
 
 SUBJECT = Subject(
     name="sftp",
-    sides=(*OPENED, OPENSSH),
+    sides=(*KINDS, OPENSSH),
     ratio=(FOLDER, OPENSSH),
     versions=_versions,
     measure=measure,

@@ -111,6 +111,7 @@ def _versions() -> dict[str, str]:
         "gateway": version("ocm-gateway"),
         "wsgidav": version("wsgidav"),
         "rclone": version_of(program("rclone"), "version"),
+        "OpenSSH": version_of(program("ssh"), "-V"),
         "Apache": version_of(program("apache2"), "-v"),
     }
 
