@@ -234,4 +234,4 @@ def _leave_out_fillers(connection: asyncssh.SSHServerConnection) -> None:
         if pkttype != MSG_IGNORE:
             send_packet(pkttype, *args, handler=handler)
 
-    connection.send_packet = send  # type: ignore[method-assign,assignment] # as said
+    connection.send_packet = send  # type: ignore[method-assign] # as said
