@@ -81,6 +81,7 @@ def _open_sftp(name: str, storage: Storage, stack: AsyncExitStack, stored: Table
     server = SftpServer(
         host=parts.hostname or "", port=parts.port or SSH_PORT, host_keys=KnownHosts(storage.known_hosts_file)
     )
+    _check_host_keys(server, storage.known_hosts_file)
     patience = SftpPatience(
         connect=storage.connect_seconds, first_byte=storage.first_byte_seconds, idle=storage.idle_seconds
     )
@@ -93,6 +94,17 @@ def _open_sftp(name: str, storage: Storage, stack: AsyncExitStack, stored: Table
         accounts=_accounts(name, storage, stored),
         service=_ssh_service(storage),
     )
+
+
+def _check_host_keys(server: SftpServer, path: Path) -> None:
+    """Refuse to start without a key of the server, rather than at the first request."""
+    keys, authorities, _revoked = server.host_keys.trusted(server.host, server.port)
+    if not keys and not authorities:
+        raise GatewayError(
+            Kind.CONFIGURATION,
+            f"{path} holds no key of {server.host}. Make it with `ssh-keyscan -p {server.port} {server.host}`, and "
+            "compare `ssh-keygen -lf` of it with what the server's operator says.",
+        )
 
 
 def _ssh_service(storage: Storage) -> SftpAccount | None:

@@ -12,6 +12,7 @@ import asyncssh
 
 from gateway.backends.sftp_errors import refused
 from gateway.backends.sftp_server import Keys, SftpAccount, SftpServer
+from gateway.errors import GatewayError, unavailable
 
 KEX_ALGS = (
     "curve25519-sha256",
@@ -46,9 +47,13 @@ async def connect(server: SftpServer, account: SftpAccount, seconds: float) -> a
 
     Raises:
         GatewayError: `UNAVAILABLE` if that does not come about in time, with the code `CREDENTIAL_REFUSED` if the
-            server does not accept the account; `CONFIGURATION` if the host keys cannot be read.
+            server does not accept the account, or if the host keys cannot be read.
     """
-    keys = await asyncio.to_thread(server.host_keys.trusted, server.host, server.port)
+    try:
+        keys = await asyncio.to_thread(server.host_keys.trusted, server.host, server.port)
+    except GatewayError as error:
+        # The file was there when the gateway started; whoever asks for a share has to keep it meanwhile.
+        raise unavailable("The storage cannot be reached.", log=str(error)) from error
     try:
         async with asyncio.timeout(seconds):
             address = await server.dial(server.host, server.port) if server.dial is not None else server.host

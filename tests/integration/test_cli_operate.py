@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,25 @@ def test_good_configuration(run):
     status, said = run("check-config")
     assert status == 0
     assert "user@cloud.example.org" in said
+    assert "sesame" not in said
+
+
+def test_several_storages_are_told_with_their_rules(run, tmp_path):
+    """`check-config` says whose files are where, and with whose rights peers reach them."""
+    example = Path(__file__).parents[2] / "config" / "examples" / "migration.yaml"
+    (tmp_path / "storage").write_text("gateway:sesame")
+    text = example.read_text().replace("/run/secrets/ocm-gateway/", f"{tmp_path}/")
+    (tmp_path / "gateway.yaml").write_text(text)
+    nothing = {"OCM_GATEWAY_STORAGE__URL": "", "OCM_GATEWAY_STORAGE__CREDENTIALS": ""}
+    status, said = run("check-config", "-c", str(tmp_path / "gateway.yaml"), **nothing)
+    assert status == 0, said
+    for words in (
+        "old: webdav+https://files.example.org/dav/{user}/ (users see it as: template)",
+        "peers reach it with the service account",
+        "of bob, group pilots are on new",
+        "of all others are on old",
+    ):
+        assert words in said
     assert "sesame" not in said
 
 

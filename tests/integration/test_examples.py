@@ -22,7 +22,7 @@ from gateway.store.binary import find_server
 from support.apache import apache
 from support.dcache import dcache
 from support.nginx import nginx
-from support.pair import PASSWORD_HASH, Side, folder_storage, side
+from support.pair import PASSWORD, PASSWORD_HASH, Side, folder_storage, side
 from support.redisserver import private_server
 from support.sshd import sshd
 
@@ -61,7 +61,8 @@ async def example(name, folder, replaced, *, password=None):
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     (folder / "etc").mkdir(exist_ok=True)
-    people = {user: {"password": PASSWORD_HASH} for user in ("alice", "bob")}
+    people = {user: {"password": PASSWORD_HASH} for user in ("alice", "bob", "carol")}
+    people["carol"]["groups"] = ["pilots"]
     (folder / "etc" / "users.yaml").write_text(yaml.safe_dump({"users": people}))
     config = shipped(name, folder, port, replaced)
     if not config.store.is_embedded:
@@ -213,8 +214,22 @@ async def test_data_servers_that_ask_again(tmp_path):
         assert storage.leaks == ["Authorization"]
 
 
+async def groups_count(alpha, files):
+    """Carol is on the new storage as one of a group, for her programs and in her browser."""
+    project(files / "carol")
+    alpha.user = "carol"
+    assert (await alpha.rest("GET", "files/Project/hello.txt"))[1] == b"hello"
+    jar = aiohttp.CookieJar(unsafe=True)
+    form = {"user": "carol", "password": PASSWORD}
+    async with (
+        aiohttp.ClientSession(f"{alpha.local}/ocm/ui/", cookie_jar=jar) as browser,
+        browser.post("log-in", data=form) as answer,
+    ):
+        assert "Project" in await answer.text()
+
+
 async def test_migration(tmp_path):
-    """Two storages: Alice is on the old one, Bob on the new one, each with what rules say."""
+    """Two storages: Alice is on the old one, Bob and Carol's group on the new one, each with what rules say."""
     with apache() as server:
         project(server.files / "alice", server.own)
         project(tmp_path / "files" / "bob")
@@ -225,6 +240,7 @@ async def test_migration(tmp_path):
             (tmp_path / "again").mkdir()
             alpha.user = "bob"
             await life_of_a_share(alpha, tmp_path / "again")
+            await groups_count(alpha, tmp_path / "files")
         assert (tmp_path / "files" / "bob" / "Project" / "hello.txt").read_bytes() == b"changed"
 
 

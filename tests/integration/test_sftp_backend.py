@@ -339,7 +339,7 @@ async def test_a_server_killed_while_it_is_written_to(folder):
 
 
 async def test_known_hosts(tmp_path, folder, openssh):
-    """The key in a known-hosts file is trusted for its host and port, and no other; no file is an error of ours."""
+    """The key in a known-hosts file is trusted for its host and port, and no other; a lost file is an outage."""
     file = tmp_path / "known_hosts"
     server = SftpServer(host="127.0.0.1", port=openssh.port, host_keys=KnownHosts(file))
 
@@ -352,7 +352,7 @@ async def test_known_hosts(tmp_path, folder, openssh):
         finally:
             await pool.close()
 
-    assert await outcome() is Kind.CONFIGURATION
+    assert await outcome() is Kind.UNAVAILABLE
     file.write_text(f"[127.0.0.1]:{openssh.port} {openssh.host_key}\n")
     assert await outcome() == "folder"
     file.write_text(f"127.0.0.1 {openssh.host_key}\n")

@@ -11,7 +11,7 @@ import yaml
 from gateway.app import probe_storage
 from gateway.errors import GatewayError, Kind
 from support.davdoor import run_program
-from support.pair import folder_storage, side
+from support.pair import configured, folder_storage, side
 from support.sshd import sshd
 from support.sshservers import new_key, private_text, public_line
 
@@ -141,6 +141,25 @@ async def test_a_server_with_another_key_is_not_spoken_to(tmp_path):
             with pytest.raises(GatewayError) as caught:
                 await probe_storage(alpha.config, "default", "alice")
             assert caught.value.kind is Kind.UNAVAILABLE
+
+
+async def test_the_file_of_host_keys_is_needed(tmp_path):
+    """Without a key of the server nothing starts, with words that help; if its file goes later that is an outage."""
+    async with homes(tmp_path) as (port, hosts):
+        (tmp_path / "homes" / "service" / "alice").mkdir()
+        good = hosts.read_text()
+        credentials = f"service:{PASSWORDS['service']}"
+        url = f"sftp://127.0.0.1:{port}/{{user}}"
+        storage = {"url": url, "known_hosts_file": str(hosts), "credentials": credentials, "idle_seconds": "1s"}
+        for text, words in ((good.replace(f":{port}", ":1"), "ssh-keyscan"), (None, "cannot be read")):
+            hosts.unlink() if text is None else hosts.write_text(text)
+            with pytest.raises(GatewayError, match=words) as caught:
+                await probe_storage(configured(tmp_path, "alpha", "alice", 1, storage), "default", "alice")
+            assert caught.value.kind is Kind.CONFIGURATION
+        hosts.write_text(good)
+        async with side(tmp_path, "alpha", "alice", storage) as alpha:
+            hosts.unlink()
+            assert (await alpha.rest("GET", "files/"))[0] == 503
 
 
 async def test_an_ssh_server_is_probed(tmp_path):
