@@ -6,38 +6,11 @@ sender who lies, who could as well send other bytes.
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
 
 from gateway.errors import GatewayError, Kind
 from gateway.flows.transfer_ports import Where
-
-
-class _Sum(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-class _Adler32:
-    def __init__(self) -> None:
-        self._value = 1
-
-    def update(self, data: bytes, /) -> None:
-        self._value = zlib.adler32(data, self._value)
-
-    def hexdigest(self) -> str:
-        return f"{self._value:08x}"
-
-
-_SUMS: Mapping[str, Callable[[], _Sum]] = {
-    "sha-512": hashlib.sha512,
-    "sha-256": hashlib.sha256,
-    "sha-1": lambda: hashlib.sha1(usedforsecurity=False),
-    "md5": lambda: hashlib.md5(usedforsecurity=False),
-    "adler32": _Adler32,
-}
+from gateway.model.sums import SUMS
 
 
 class Check:
@@ -48,9 +21,9 @@ class Check:
     """
 
     def __init__(self, digests: Mapping[str, str]) -> None:
-        self._name = next((name for name in _SUMS if name in digests), "")
+        self._name = next((name for name in SUMS if name in digests), "")
         self._expected = digests.get(self._name, "")
-        self._sum = _SUMS[self._name]() if self._name else None
+        self._sum = SUMS[self._name]() if self._name else None
 
     @property
     def is_needed(self) -> bool:

@@ -78,7 +78,8 @@ async def _carry_out(call: DavCall, changes: tuple[PropertyChange, ...]) -> dict
         except GatewayError as error:
             if error.kind is not Kind.NO_SPACE:
                 raise
-            return dict.fromkeys(dead, _NO_SPACE)
+            # Windows would report that as a failed copy of the file.
+            return {name: _NO_SPACE for name in dead if name.namespace != WINDOWS_NAMESPACE}
     return {}
 
 

@@ -17,6 +17,7 @@ from gateway.ocm.dialects import davwords
 from gateway.web.davlocks import SUPPORTED_XML, SeenLock, active_locks_xml
 from gateway.web.davpath import Located
 from gateway.web.davshare import DavShare
+from gateway.web.davsums import CHECKSUMS, checksums_xml, kept_sums
 from gateway.web.davxml import DAV, PropertyName, Propfind, is_representable, property_xml, text_xml
 from gateway.web.respond import http_date, status_line
 
@@ -38,7 +39,7 @@ def response_xml(entry: Entry, asked: Propfind, facts: Facts) -> str:
     """Return the `response` element of one entry."""
     found: list[str] = []
     missing: list[str] = []
-    dead = facts.dead.get(entry.path.one_spelling, {}) if facts.dead else {}
+    dead = dead_of(entry, facts)
     for name in asked.names if asked.names is not None else _ALL:
         write = _WRITERS.get(name)
         content = write(entry, facts) if write is not None else None
@@ -49,11 +50,17 @@ def response_xml(entry: Entry, asked: Propfind, facts: Facts) -> str:
         elif asked.names is not None:
             missing.append(property_xml(name))
     if asked.names is None:
-        found += [property_xml(PropertyName.parse(name)) if asked.is_propname else dead[name] for name in dead]
+        names = [name for name in dead if name != str(CHECKSUMS)]
+        found += [property_xml(PropertyName.parse(name)) if asked.is_propname else dead[name] for name in names]
     href = facts.place.href_of(entry.path, is_folder=entry.is_folder)
     # A response without a single propstat is not valid; an empty list of names gets an empty one.
     body = "".join(propstat_xml(props, status) for props, status in ((found, 200), (missing, 404)) if props)
     return f"<d:response><d:href>{text_xml(href)}</d:href>{body or propstat_xml([], 200)}</d:response>\n"
+
+
+def dead_of(entry: Entry, facts: Facts) -> Properties:
+    """Return what is kept of an entry."""
+    return facts.dead.get(entry.path.one_spelling, {}) if facts.dead else {}
 
 
 def propstat_xml(properties: list[str], status: int) -> str:
@@ -80,7 +87,7 @@ def wants(asked: Propfind, name: PropertyName) -> bool:
 
 def wants_dead(asked: Propfind) -> bool:
     """Tell whether dead properties have to be looked up."""
-    return asked.names is None or not PROTECTED.issuperset(asked.names)
+    return asked.names is None or CHECKSUMS in asked.names or not PROTECTED.issuperset(asked.names)
 
 
 def _display_name(entry: Entry, facts: Facts) -> str | None:
@@ -137,6 +144,10 @@ def _list(entry: Entry, facts: Facts) -> str:
     return text_xml(davwords.ocm_list(facts.share.allowed_at(entry.path)))
 
 
+def _checksums(entry: Entry, facts: Facts) -> str | None:
+    return checksums_xml(kept_sums(dead_of(entry, facts), entry))
+
+
 def _id(entry: Entry, facts: Facts) -> str:
     place = f"{facts.share.root.share_id}\n{entry.path}".encode(errors="surrogateescape")
     return hashlib.sha256(place).hexdigest()[:32]
@@ -163,6 +174,7 @@ _WRITERS = _STANDARD | {
     QUOTA_USED: _used,
     PropertyName(davwords.OC_NAMESPACE, "permissions"): _letters,
     PropertyName(davwords.OC_NAMESPACE, "id"): _id,
+    CHECKSUMS: _checksums,
     PropertyName(davwords.OCS_NAMESPACE, "share-permissions"): _mask,
     PropertyName(davwords.OCM_NAMESPACE, "share-permissions"): _list,
 }

@@ -10,15 +10,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from html import escape
 
-from gateway.errors import GatewayError, Kind
-from gateway.model.resource import Content, Entry, Span
+from gateway.model.resource import Entry
 from gateway.web import conditions
 from gateway.web.davfind import PIECE_BYTES, showable_members
+from gateway.web.davparts import send_file
 from gateway.web.davpath import attachment
 from gateway.web.davprops import entry_name, media_type
 from gateway.web.davshare import DavCall
-from gateway.web.head import closing
-from gateway.web.ranges import content_range, wanted_span
+from gateway.web.davsums import digest_fields
 from gateway.web.respond import HeaderList, Reply, http_date, send
 
 SAFE_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'"))
@@ -34,7 +33,8 @@ async def get(call: DavCall) -> None:
     elif conditions.is_unmodified(conditions.parse(call.head.headers), entry):
         await send(Reply(304, tuple(_validators(entry))), call.sink)
     else:
-        await _send_file(call, entry)
+        headers = _file_headers(call, entry) + await digest_fields(call, entry)
+        await send_file(call, entry, headers, [*SAFE_HEADERS])
 
 
 async def head(call: DavCall) -> None:
@@ -46,32 +46,8 @@ async def head(call: DavCall) -> None:
     elif conditions.is_unmodified(conditions.parse(call.head.headers), entry):
         await send(Reply(304, tuple(_validators(entry))), call.sink)
     else:
-        await call.sink.start(200, _file_headers(call, entry) + _length(entry.size))
-
-
-async def _send_file(call: DavCall, entry: Entry) -> None:
-    try:
-        span = wanted_span(call.head.headers, entry)
-    except GatewayError as error:
-        if error.kind is not Kind.RANGE_INVALID:
-            raise
-        await send(Reply(416, (("Content-Range", f"bytes */{entry.size}"), *SAFE_HEADERS)), call.sink)
-        return
-    # The conditions were checked against `entry`; where there are any, that very file has to be opened.
-    is_bound = "If-Match" in call.head.headers or "If-Range" in call.head.headers
-    if_match = entry.etag if is_bound and conditions.is_strong(entry.etag) else None
-    async with call.share.backend.open(call.path, span or Span(), if_match=if_match) as content:
-        await _send_content(call, content, is_piece=span is not None)
-
-
-async def _send_content(call: DavCall, content: Content, *, is_piece: bool) -> None:
-    headers = _file_headers(call, content.entry) + _length(content.span.length)
-    if is_piece and content.entry.size is not None and content.span.length is not None:
-        headers.append(("Content-Range", content_range(content.span, content.entry.size)))
-    await call.sink.start(206 if is_piece else 200, headers)
-    async with closing(content.chunks) as chunks:
-        async for chunk in chunks:
-            await call.sink.write(chunk)
+        digests = await digest_fields(call, entry)
+        await call.sink.start(200, _file_headers(call, entry) + digests + _length(entry.size))
 
 
 def _file_headers(call: DavCall, entry: Entry) -> HeaderList:

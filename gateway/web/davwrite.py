@@ -16,6 +16,7 @@ from gateway.web import conditions
 from gateway.web.davfind import MULTISTATUS_END, MULTISTATUS_HEADERS, MULTISTATUS_START
 from gateway.web.davpath import Located
 from gateway.web.davshare import DavCall
+from gateway.web.davsums import Summing, keep, told_sums
 from gateway.web.davxml import text_xml
 from gateway.web.respond import HeaderList, Reply, http_date, send, status_line
 from gateway.web.status import dav_status, unsupported_body
@@ -38,12 +39,14 @@ async def put(call: DavCall) -> None:
         await need_parent(call, call.path)
     await call.check_conditions(present)
     await _check_space(call, present)
-    written = await _write(call, present)
+    summing = Summing(call.body, told_sums(headers))
+    written = await _write(call, present, summing)
     answer: HeaderList = []
     entry = written.entry
     if modified is not None and await set_time(call, modified):
         entry = await call.share.backend.stat(call.path)
         answer.append((MTIME_HEADER, "accepted"))
+    await keep(call, entry, summing.sums)
     if entry.etag is not None:
         answer.append(("ETag", entry.etag))
     if entry.modified is not None:
@@ -154,13 +157,13 @@ async def _check_space(call: DavCall, present: Entry | None) -> None:
         raise GatewayError(Kind.NO_SPACE, "There is not enough space for this file.")
 
 
-async def _write(call: DavCall, present: Entry | None) -> Written:
+async def _write(call: DavCall, present: Entry | None, summing: Summing) -> Written:
     asked = conditions.parse(call.head.headers)
     # What was checked above is checked again by the storage, in one step with the write.
     is_bound = asked.if_match is not None and present is not None and conditions.is_strong(present.etag)
     return await call.writes_to.write(
         call.path,
-        call.body,
+        summing.pieces(),
         size=call.head.content_length,
         if_match=present.etag if is_bound and present is not None else None,
         if_none_match=conditions.ANY if asked.if_none_match == (conditions.ANY,) else None,

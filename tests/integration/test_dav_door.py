@@ -156,6 +156,8 @@ class OneFile:
         self._name = name
 
     def __getattr__(self, verb):
+        getattr(self._backend, verb)
+
         def forward(path, *arguments, **options):
             return getattr(self._backend, verb)(path / self._name, *arguments, **options)
 

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Entry, EntryKind, ResourcePath, Span
 from gateway.web import conditions
 from gateway.web.head import Headers
-from gateway.web.ranges import content_range, parse_range, wanted_span
+from gateway.web.ranges import content_range, parse_ranges, wanted_spans
 from support.davdoor import attempt
 
 NOON = 1_700_000_000.5
@@ -21,43 +21,59 @@ WEAK = Entry(path=ResourcePath(("f",)), kind=EntryKind.FILE, size=10, etag='W/"t
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("bytes=0-0", Span(0, 1)),
-        ("bytes=2-5", Span(2, 4)),
-        ("bytes=5-", Span(5, 5)),
-        ("bytes=5-99", Span(5, 5)),
-        ("bytes=-3", Span(7, 3)),
-        ("bytes=-99", Span(0, 10)),
-        ("Bytes = 1-2 ", Span(1, 2)),
-        ("bytes=5-2", None),
-        ("bytes=0-1,3-4", None),
-        ("bytes=-", None),
-        ("bytes=a-b", None),
-        ("lines=1-2", None),
-        ("bytes=²-3", None),
-        ("", None),
+        ("bytes=0-0", [Span(0, 1)]),
+        ("bytes=2-5", [Span(2, 4)]),
+        ("bytes=5-", [Span(5, 5)]),
+        ("bytes=5-99", [Span(5, 5)]),
+        ("bytes=-3", [Span(7, 3)]),
+        ("bytes=-99", [Span(0, 10)]),
+        ("Bytes = 1-2 ", [Span(1, 2)]),
+        ("bytes=0-1,3-4", [Span(0, 2), Span(3, 2)]),
+        ("bytes=8- , 0-1,99-", [Span(8, 2), Span(0, 2)]),
+        ("bytes=0-1,99-100", [Span(0, 2)]),
+        ("bytes=0-5,3-9", []),
+        ("bytes=0-,-1", []),
+        ("bytes=" + ",".join(["0-0"] * 17), []),
+        ("bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(17)), []),
+        ("bytes=0-1,,3-4", []),
+        ("bytes=0-1,5-2", []),
+        ("bytes=5-2", []),
+        ("bytes=-", []),
+        ("bytes=a-b", []),
+        ("lines=1-2", []),
+        ("bytes=²-3", []),
+        ("bytes=", []),
+        ("", []),
     ],
 )
-def test_one_range_is_read_and_others_are_ignored(text, expected):
-    """One range gives one closed piece; what is no single range means the whole file."""
-    assert parse_range(text, 10) == expected
+def test_ranges_are_read_and_others_are_ignored(text, expected):
+    """Ranges give closed pieces in the order asked; too many, overlapping or unreadable ones mean the whole file."""
+    assert parse_ranges(text, 10) == tuple(expected)
 
 
-@pytest.mark.parametrize(("text", "size"), [("bytes=10-", 10), ("bytes=99-100", 10), ("bytes=-0", 10), ("bytes=0-", 0)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("bytes=10-", 10), ("bytes=99-100", 10), ("bytes=-0", 10), ("bytes=0-", 0), ("bytes=10-,99-100", 10)],
+)
 def test_range_behind_the_end_is_told(text, size):
-    """A range that no byte lies in is an error of its own."""
+    """A request for nothing but what lies behind the end is an error of its own."""
     with pytest.raises(GatewayError) as caught:
-        parse_range(text, size)
+        parse_ranges(text, size)
 
     assert caught.value.kind is Kind.RANGE_INVALID
 
 
 @given(st.text(alphabet="bytes=-,0123456789 ", max_size=30), st.integers(0, 100))
 def test_any_range_is_inside_the_file(text, size):
-    """Whatever is asked for, what is served lies within the file."""
-    span, refusal = attempt(parse_range, text, size)
+    """Whatever is asked for, what is served lies within the file, and is never more than the file."""
+    spans, refusal = attempt(parse_ranges, text, size)
 
     assert refusal in (None, Kind.RANGE_INVALID)
-    assert span is None or (span.length >= 1 and span.start >= 0 and span.start + span.length <= size)
+    for span in spans or ():
+        assert span.length >= 1
+        assert span.start >= 0
+        assert span.start + span.length <= size
+    assert sum(span.length for span in spans or ()) <= size
 
 
 def test_content_range_names_first_and_last_byte():
@@ -78,9 +94,9 @@ def test_content_range_names_first_and_last_byte():
 )
 def test_if_range_decides_between_piece_and_whole(if_range, entry, is_piece):
     """A piece is served only if the client's copy is of the very same file."""
-    span = wanted_span(Headers([("Range", "bytes=1-2"), ("If-Range", if_range)]), entry)
+    spans = wanted_spans(Headers([("Range", "bytes=1-2"), ("If-Range", if_range)]), entry)
 
-    assert (span is not None) is is_piece
+    assert (spans != ()) is is_piece
 
 
 def check_write(entry, **fields):
