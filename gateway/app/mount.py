@@ -48,7 +48,11 @@ class Trees:
         rule = self.core.config.mount.mac_metadata
         quiet = MacFiles(backend=tree, rule=rule, absent=self.absent, whose=user)
         rules = LockRules(
-            locks=self.core.store.locks, space=f"received\n{user}", holder=f"user {user}", now=self.core.now
+            locks=self.core.store.locks,
+            space=f"received\n{user}",
+            holder=f"user {user}",
+            now=self.core.now,
+            properties=self.core.store.properties,
         )
         return Locked(quiet, rules)
 

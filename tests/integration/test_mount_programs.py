@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import stat
 from contextlib import asynccontextmanager
@@ -155,6 +156,17 @@ async def test_cadaver_works_a_session(here, tmp_path):
     assert (home / "down.txt").read_bytes() == b"from cadaver"
     assert (home / "book.txt").read_bytes() == b"a book"
     assert (here.files / "Project" / "made" / "down.txt").read_bytes() == b"from cadaver"
+
+
+async def test_litmus_finds_a_full_server(here, tmp_path):
+    """Inside a share the mount passes litmus whole, though two gateways and another server's rules lie between."""
+    needs("litmus")
+    environment = {"PATH": PATH, "HOME": str(tmp_path / "home")}
+    _, output = await run_program(
+        "litmus", "-k", f"{here.url}Project/", "bob", here.password, cwd=tmp_path, env=environment, seconds=120
+    )
+    assert output.count("summary for") == 5, output
+    assert re.findall(r"(\w+)\.* FAIL", output) == [], output
 
 
 async def test_curl_lists_and_sends(here, tmp_path):
