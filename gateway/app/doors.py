@@ -16,6 +16,7 @@ from gateway.app import mount as mounting
 from gateway.app.core import Core
 from gateway.app.flows import Flows
 from gateway.app.peers import Far
+from gateway.app.sshaway import host_key_doors
 from gateway.app.storage import Near
 from gateway.config import Config
 from gateway.crypto import hostkeys
@@ -58,7 +59,8 @@ async def build(
     ui.set_up(app)
     accounts = _accounts(core, flows, near, api)
     accounts.set_up(app)
-    copies = transfers.doors(core, flows.transferring, ui.pages)
+    keys = host_key_doors(flows.use_remote.reach_ssh, flows.answer_share, ui.pages)
+    copies = (*transfers.doors(core, flows.transferring, ui.pages), *keys)
     users = (*mounting.doors(core, mounts, api.gate), *api.doors(), *ui.doors(), *copies, *accounts.doors())
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = behind.build(core, api.gate.cookie)
@@ -77,6 +79,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
             provider=config.provider_name,
             criteria=far.rules.criteria,
             ssh_address=config.ssh_address if config.ssh.enabled else None,
+            receives_ssh=config.ssh.receive,
         ),
         jwks=lambda: core.keys.current().jwks(),
         public_key=partial(_public_key, core),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from gateway.app import transfers
+from gateway.app import sshaway, transfers
 from gateway.app.core import Core
 from gateway.app.peers import Far
 from gateway.app.storage import Near
@@ -72,6 +72,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         check_url=far.check_url,
         authority=core.config.authority,
         now=core.now,
+        reach_ssh=sshaway.build(core, far),
     )
     answer_share = AnswerShare(shares=received, deliver=deliver_received, now=core.now)
     return Flows(
@@ -186,6 +187,7 @@ def _receive_share(core: Core, far: Far, people: Users) -> ReceiveShare:
         rules=far.rules,
         authority=core.config.authority,
         is_auto_accepting=core.config.shares.auto_accept,
+        receives_ssh=core.config.ssh.receive,
         now=core.now,
         new_id=new_id,
     )

@@ -42,6 +42,8 @@ class Far:
         must_sign: tells whether this provider has to sign to us.
         check_url: raises for a resource's URL that we do not use.
         backend: makes the storage client for a received share.
+        messages: the guarded session for short exchanges.
+        names: looks up the names of peers, or None for the system's way.
     """
 
     rules: PeerRules
@@ -51,6 +53,8 @@ class Far:
     must_sign: Callable[[Host], Awaitable[bool]]
     check_url: Callable[[str], None]
     backend: Callable[[str, Authorize, Renew], Backend]
+    messages: aiohttp.ClientSession
+    names: AbstractResolver | None
 
 
 async def build(core: Core, resolver: AbstractResolver | None) -> Far:
@@ -89,6 +93,8 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         client=client,
         must_sign=must_sign,
         check_url=check_url,
+        messages=messages,
+        names=resolver,
         backend=lambda url, authorize, renew: WebdavBackend(
             transfers, url, authorize, renew=renew, traits=WebdavTraits(tells_digests=True)
         ),

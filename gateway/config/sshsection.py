@@ -16,6 +16,9 @@ _SSH_PORT = 22
 class Ssh(Section):
     """The SSH door (SFTP, SCP), through which peers reach what was shared with them, with their own keys."""
 
+    receive: bool = Field(
+        default=False, description="Whether shares that peers offer over SSH are used (`ssh-receive`); needs no door."
+    )
     enabled: bool = Field(default=False, description="Whether there is one; then shares are offered over SSH too.")
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 or :: where peers come in directly.")
     port: Port = Field(2222, description="Port to listen on.")

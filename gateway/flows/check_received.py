@@ -17,6 +17,9 @@ from gateway.store.base import Table
 
 log = get_logger(__name__)
 
+# The codes by which storage clients say that it was our credential that was not taken.
+REFUSED = frozenset({"credential-refused", "storage-login-refused"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReceived:
@@ -41,7 +44,7 @@ class CheckReceived:
         try:
             await backend.stat(ResourcePath())
         except GatewayError as error:
-            if error.kind is Kind.NOT_FOUND or error.code == "credential-refused":
+            if error.kind is Kind.NOT_FOUND or error.code in REFUSED:
                 await self.shares.update(share_id, _ended)
                 log.info("share found ended", share=share_id, peer=share.peer)
             else:

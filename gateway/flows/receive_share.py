@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gateway.crypto.sshkeys import HostKey
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.ports import Clock, Users
 from gateway.log import get_logger
+from gateway.model.access import SshAccess
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
 from gateway.model.policy import Deny, PeerRules, may_receive_share, recipient_names
+from gateway.model.secret import Secret
 from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
 from gateway.model.user import KnownUser
 from gateway.ocm.share import ShareNotification
@@ -29,9 +32,10 @@ SAME_SHARE_LIMIT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What the sender is answered: the recipient's name as people know it."""
+    """What the sender is answered: the recipient's name as people know it, and the keys that are to open the share."""
 
     recipient_display_name: str
+    public_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class ReceiveShare:
     is_auto_accepting: bool
     now: Clock
     new_id: Callable[[], str]
+    receives_ssh: bool = False
 
     async def receive(self, peer: AnyPeer, notification: ShareNotification) -> Receipt:
         """Keep the share for its recipient.
@@ -61,6 +66,14 @@ class ReceiveShare:
             raise verdict.error()
         recipient = await self._recipient(notification.share_with)
         share = self._share(peer, notification, recipient)
+        if not (share.webdav.is_offered or share.ssh):
+            raise GatewayError(Kind.NOT_IMPLEMENTED, "Nothing in the protocol of this share can be used here.")
+        kept = await self._kept(peer, share)
+        keys = (kept.ssh.public_key,) if kept.ssh is not None else ()
+        return Receipt(recipient_display_name=recipient.display_name, public_keys=keys)
+
+    async def _kept(self, peer: AnyPeer, share: ReceivedShare) -> ReceivedShare:
+        """Keep a share, or what is new in it; return the record that stands now."""
         known = await self._same(share)
         if known is None:
             try:
@@ -70,9 +83,11 @@ class ReceiveShare:
                 # The same notification won a race on another connection; its share is this one.
                 if error.kind is not Kind.CONFLICT:
                     raise
-        elif isinstance(peer, VerifiedPeer):
-            await self.shares.update(known.share_id, lambda current: _renewed(current, share))
-        return Receipt(recipient_display_name=recipient.display_name)
+                return await self._same(share) or share
+            return share
+        if isinstance(peer, VerifiedPeer):
+            return await self.shares.update(known.share_id, lambda current: _renewed(current, share))
+        return known
 
     async def _recipient(self, share_with: str) -> KnownUser:
         found = None
@@ -99,12 +114,17 @@ class ReceiveShare:
             description=notification.description,
             resource_type=notification.resource_type,
             webdav=notification.webdav,
+            ssh=self._with_key(notification.ssh) if notification.ssh and self.receives_ssh else None,
             is_signed=isinstance(peer, VerifiedPeer),
             received_at=now,
             expires_at=notification.expires_at,
             state=ReceivedState.ACCEPTED if self.is_auto_accepting else ReceivedState.PENDING,
             outbox=(accepted,) if self.is_auto_accepting else (),
         )
+
+    def _with_key(self, access: SshAccess) -> SshAccess:
+        key = HostKey.generate()
+        return replace(access, private_key=Secret(key.openssh()), public_key=key.public)
 
     async def _same(self, share: ReceivedShare) -> ReceivedShare | None:
         partition = f"{share.peer}\n{share.provider_id}"
@@ -125,4 +145,19 @@ def _renewed(known: ReceivedShare, new: ReceivedShare) -> ReceivedShare:
         outbox=known.outbox,
         mount_name=known.mount_name,
         seen=known.seen,
+        ssh=_renewed_access(known.ssh, new.ssh),
+    )
+
+
+def _renewed_access(known: SshAccess | None, new: SshAccess | None) -> SshAccess | None:
+    """Return the new place with our old key, which the sender may know; another door has to prove itself anew."""
+    if known is None or new is None:
+        return new
+    is_same_door = (known.host, known.port) == (new.host, new.port)
+    return replace(
+        new,
+        private_key=known.private_key,
+        public_key=known.public_key,
+        host_keys=known.host_keys if is_same_door else (),
+        pinned_by=known.pinned_by if is_same_door else None,
     )

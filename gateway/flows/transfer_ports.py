@@ -105,7 +105,8 @@ class Fate(StrEnum):
     END = "end"
 
 
-CREDENTIAL_REFUSED = "credential-refused"
+# What storage clients say when our credential is not taken: then the share has ended.
+CREDENTIAL_REFUSED = frozenset({"credential-refused", "storage-login-refused"})
 _LATER = frozenset({Kind.UNAVAILABLE, Kind.LIMITED})
 
 
@@ -113,6 +114,6 @@ def fate_of(error: GatewayError) -> Fate:
     """Return what a failed file means: this file's fault, a matter of time, or the end of the whole transfer."""
     if isinstance(error, SourceChanged):
         return Fate.CHANGED
-    if error.kind is Kind.NO_SPACE or error.code == CREDENTIAL_REFUSED:
+    if error.kind is Kind.NO_SPACE or error.code in CREDENTIAL_REFUSED:
         return Fate.END
     return Fate.LATER if error.kind in _LATER else Fate.FAULT

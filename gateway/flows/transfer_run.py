@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway.backends.base import Backend, HasQuota
-from gateway.errors import GatewayError, Kind
+from gateway.errors import GatewayError, Kind, unavailable
 from gateway.flows.outbox import RetryRule
 from gateway.flows.ports import Clock, Storages
 from gateway.flows.transfer_end import EndTransfer
@@ -88,6 +88,10 @@ class RunTransfer:
             log.info("transfer was taken from its worker", transfer=transfer_id)
         except GatewayError as error:
             await self._failed(ledger, error)
+        except Exception:
+            # A fault of ours must not leave the transfer to nobody until its worker counts as lost.
+            log.exception("transfer failed", transfer=transfer_id)
+            await self._failed(ledger, unavailable("Something went wrong in the gateway."))
         transfer = await self.transfers.get(transfer_id)
         if transfer is not None and transfer.is_over:
             await self.end.clear_up(transfer)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from gateway.backends.base import Backend
 from gateway.errors import GatewayError, Kind
 from gateway.flows.ports import Clock
+from gateway.flows.reach_ssh import ReachSsh
 from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.peer import Discovery
@@ -64,6 +65,7 @@ class UseRemote:
     check_url: Callable[[str], None]
     authority: Host
     now: Clock
+    reach_ssh: ReachSsh | None = None
     _held: dict[str, _Held] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -75,19 +77,19 @@ class UseRemote:
                 where one is required or if only transfers are allowed, `UNAVAILABLE` if the sender does not answer.
         """
         self._check(user, share)
-        if AccessType.REMOTE not in share.webdav.access_types:
+        if AccessType.REMOTE not in share.access_types:
             raise GatewayError(Kind.FORBIDDEN, "This share may be transferred, but not browsed.")
-        return await self.connect(share)
+        return await self.connect(share, AccessType.REMOTE)
 
     async def open_for_transfer(self, user: LocalUser, share: ReceivedShare) -> Backend:
         """Return the remote resource for copying it into the user's own storage (ACC-5). Raises as `open`."""
         self.check_transfer(user, share)
-        return await self.connect(share)
+        return await self.connect(share, AccessType.DATATX)
 
     def check_transfer(self, user: LocalUser, share: ReceivedShare) -> None:
         """Do nothing if this user may transfer this share now. Raises as `open`."""
         self._check(user, share)
-        if AccessType.DATATX not in share.webdav.access_types:
+        if AccessType.DATATX not in share.access_types:
             raise GatewayError(
                 Kind.FORBIDDEN, "The sender lets you open this share, but not transfer it (no access type datatx)."
             )
@@ -100,8 +102,29 @@ class UseRemote:
         if Requirement.MUST_USE_MFA in share.webdav.requirements and not user.has_second_factor:
             raise GatewayError(Kind.FORBIDDEN, "This share opens only after a log-in with a second factor.")
 
-    async def connect(self, share: ReceivedShare) -> Backend:
-        """Return the remote resource without asking who wants it (for our own checks of the share)."""
+    async def connect(self, share: ReceivedShare, access_type: AccessType | None = None) -> Backend:
+        """Return the remote resource without asking who wants it (for our own checks of the share).
+
+        WebDAV comes first where it is offered for this type of access, SSH where it is not, or where the sender's
+        provider does not answer.
+        """
+        webdav = share.webdav
+        may_ssh = share.ssh is not None and (access_type is None or access_type in share.ssh.access_types)
+        if self.reach_ssh is None or not may_ssh:
+            return await self._over_webdav(share)
+        if not webdav.is_offered or (access_type is not None and access_type not in webdav.access_types):
+            return await self.reach_ssh.open(share)
+        try:
+            return await self._over_webdav(share)
+        except GatewayError as error:
+            if error.kind is not Kind.UNAVAILABLE:
+                raise
+            log.info("trying SSH instead of WebDAV", share=share.share_id, reason=str(error))
+            return await self.reach_ssh.open(share)
+
+    async def _over_webdav(self, share: ReceivedShare) -> Backend:
+        if not share.webdav.is_offered:
+            raise GatewayError(Kind.CONFLICT, "This share is offered over SSH only, which is not used here.")
         peer = await self.resolver.discover(share.peer)
         if peer.discovery is None:
             raise GatewayError(Kind.UNAVAILABLE, f"{share.peer} does not answer as an OCM provider.")
@@ -127,6 +150,8 @@ class UseRemote:
         Raises:
             GatewayError: if a token is required and cannot be had.
         """
+        if not share.webdav.is_offered:
+            return
         peer = await self.resolver.discover(share.peer)
         if peer.discovery is not None:
             await self._secret(share, peer.discovery)

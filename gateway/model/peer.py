@@ -68,6 +68,7 @@ class Discovery:
         end_point: absolute URL without trailing slash.
         capabilities, criteria: the draft's spellings (`dialects.md` 9.1 maps the others).
         jwks_uri, token_end_point: absolute URLs, or empty.
+        ssh_host_keys: URL of the signed statement of the SSH door's host keys (our extension), or empty.
         public_key: `(keyId, PEM)` of a draft-cavage peer, or None.
         notes: what had to be tolerated in it, for people.
         shapes: its peculiarities, for recognising whose it is.
@@ -82,6 +83,7 @@ class Discovery:
     criteria: frozenset[str] = frozenset()
     jwks_uri: str = ""
     token_end_point: str = ""
+    ssh_host_keys: str = ""
     public_key: tuple[str, str] | None = None
     notes: tuple[str, ...] = field(default=())
     shapes: frozenset[Shape] = frozenset()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gateway.errors import GatewayError, Kind
+from gateway.model.access import AccessType as AccessType  # noqa: PLC0414 - a word of shares, offered here with the others
+from gateway.model.access import SshAccess
 from gateway.model.address import Host, OcmAddress
 from gateway.model.resource import EntryKind, ResourcePath
 from gateway.model.secret import Secret
@@ -22,13 +24,6 @@ class Permission(StrEnum):
     READ = "read"
     WRITE = "write"
     SHARE = "share"
-
-
-class AccessType(StrEnum):
-    """How a resource may be used (ACC-5)."""
-
-    REMOTE = "remote"
-    DATATX = "datatx"
 
 
 class Protocol(StrEnum):
@@ -228,6 +223,7 @@ class WebdavOffer:
     Attributes:
         uri: absolute or relative; empty means the discovered WebDAV path.
         size: bytes, where the sender told.
+        is_offered: whether there is such an entry; a share without one has SSH.
     """
 
     uri: str
@@ -236,6 +232,7 @@ class WebdavOffer:
     access_types: frozenset[AccessType] = frozenset({AccessType.REMOTE})
     requirements: frozenset[Requirement] = frozenset()
     size: int | None = None
+    is_offered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +277,7 @@ class ReceivedShare:
     description: str = ""
     resource_type: str
     webdav: WebdavOffer
+    ssh: SshAccess | None = None
     is_signed: bool
     received_at: float
     expires_at: int | None = None
@@ -287,6 +285,12 @@ class ReceivedShare:
     outbox: tuple[Message, ...] = ()
     mount_name: str = ""
     seen: SeenRoot | None = None
+
+    @property
+    def access_types(self) -> frozenset[AccessType]:
+        """How the resource may be used, whichever way it is reached (ACC-5)."""
+        over_ssh: frozenset[AccessType] = self.ssh.access_types if self.ssh is not None else frozenset()
+        return over_ssh | (self.webdav.access_types if self.webdav.is_offered else frozenset())
 
     def step(self, state: ReceivedState, *, outbox: tuple[Message, ...] = ()) -> ReceivedShare:
         """Return the share in its next state, its old messages replaced by `outbox`.

@@ -39,6 +39,7 @@ class DiscoveryOffer:
         provider: a name for people.
         capabilities, criteria: the draft's words; what is said here is enforced elsewhere.
         ssh_address: the `host:port` of the SSH door, or None if there is none.
+        receives_ssh: whether shares that are offered over SSH are used here.
 
     Raises:
         GatewayError: `CONFIGURATION` if the words contradict each other (DISC-4, DISC-5).
@@ -51,6 +52,7 @@ class DiscoveryOffer:
     criteria: frozenset[str] = frozenset()
     has_token_end_point: bool = True
     ssh_address: str | None = None
+    receives_ssh: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an offer that no peer could use."""
@@ -81,6 +83,7 @@ def parse(document: dict[str, object]) -> Discovery:
         criteria=aliases.translated(fields.words("criteria"), aliases.CRITERIA),
         jwks_uri=fields.text("jwksUri", max_chars=URL_MAX_CHARS),
         token_end_point=fields.text("tokenEndPoint", max_chars=URL_MAX_CHARS),
+        ssh_host_keys=fields.text("sshHostKeys", max_chars=URL_MAX_CHARS),
         public_key=documents.public_key(fields),
         notes=tuple(_notes(fields)),
         shapes=documents.shapes(fields),
@@ -179,4 +182,6 @@ def _resource_type(kind: EntryKind, offer: DiscoveryOffer) -> dict[str, object]:
     }
     if offer.ssh_address is not None:
         protocols[Role.SSH.value] = offer.ssh_address
+    if offer.receives_ssh:
+        protocols[Role.SSH_RECEIVE.value] = {}
     return {"name": kind.value, "shareTypes": ["user"], "protocols": protocols}

@@ -1,17 +1,21 @@
 """The `protocol` member of a share: how the resource can be reached (SHARE-2, SHARE-3).
 
 Three spellings are understood: `{name, options}`, `{name: X, X: {…}}` and `{name: "multi", X: {…}, Y: {…}}`; also the
-first two at once, as some senders write them. Of what is offered, WebDAV is used; the rest is noted.
+first two at once, as some senders write them. Of what is offered, WebDAV and SSH are used; the rest is noted.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Kind
+from gateway.model.access import SshAccess
 from gateway.model.dialect import Payload
+from gateway.model.resource import ResourcePath
 from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Permission, Requirement, WebdavOffer
 from gateway.ocm.access import check_uri
@@ -24,6 +28,13 @@ URI_MAX_CHARS = 2048
 SIZE_MAX_BYTES = 2**63 - 1
 # Where there was a fault, which is told in the end.
 _NO_SECRET = Secret("")
+PORT_MAX = 65_535
+# No option, no blank and no colon can hide in a user name or host; IPv6 stands in brackets.
+_SSH_URI = re.compile(
+    r"(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})@"
+    r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)"
+    r":(?P<port>[0-9]{1,5})(?P<path>(?:/[!-~]*)?)"
+)
 _USED = frozenset({"name", "options", WEBDAV})
 
 W = TypeVar("W", bound=StrEnum)
@@ -46,8 +57,36 @@ def read_webdav(share: Fields) -> WebdavOffer | None:
     return None
 
 
+def read_ssh(share: Fields, *, is_alone: bool) -> SshAccess | None:
+    """Return the SSH offer of a share (SHARE-4), without keys; None if there is none, or after a fault.
+
+    Args:
+        is_alone: whether nothing else is offered: only then an offer that cannot be used is a fault.
+    """
+    protocol = share.object("protocol")
+    members = protocol.members.get(SSH) if protocol is not None else None
+    if protocol is None or not isinstance(members, dict):
+        return None
+    entry = protocol.object(SSH) if is_alone else Fields(members)
+    access = entry.read("uri", parse_ssh_uri, max_chars=URI_MAX_CHARS) if entry is not None else None
+    return None if entry is None or access is None else replace(access, access_types=_access_types(entry))
+
+
+def parse_ssh_uri(text: str) -> SshAccess:
+    """Return where `user@host:port/path` leads; the path is percent-encoded and begins at the door's root.
+
+    Raises:
+        GatewayError: `INVALID` if it is not exactly that.
+    """
+    match = _SSH_URI.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) <= PORT_MAX:
+        raise GatewayError(Kind.INVALID, "it is not user@host:port/path")
+    host = match["host"].strip("[]").lower()
+    return SshAccess(user=match["user"], host=host, port=int(match["port"]), path=ResourcePath.from_url(match["path"]))
+
+
 def other_protocols(share: Fields) -> tuple[str, ...]:
-    """Return the names of the offered protocols that we do not use."""
+    """Return the names of the offered protocols beside WebDAV."""
     protocol = share.object("protocol")
     return tuple(name for name in protocol.members if name not in _USED) if protocol else ()
 

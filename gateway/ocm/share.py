@@ -7,10 +7,12 @@ that cost nothing. What must be written differently for older receivers is a mat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.errors import GatewayError, Kind
+from gateway.model.access import SshAccess
 from gateway.model.address import ADDRESS_MAX_CHARS, Host, OcmAddress, parse_address
 from gateway.model.dialect import Payload
 from gateway.model.peer import Discovery, Role
@@ -20,7 +22,7 @@ from gateway.model.share import SentShare, ShareType, WebdavOffer
 from gateway.ocm.dialects import aliases
 from gateway.ocm.discovery import webdav_path
 from gateway.ocm.fields import Fields
-from gateway.ocm.protocol import other_protocols, read_webdav, render_protocol
+from gateway.ocm.protocol import SSH, other_protocols, read_ssh, read_webdav, render_protocol
 
 # The last second of the year 9999: beyond it a number is no time, or is in milliseconds.
 EXPIRATION_MAX = 253_402_300_799
@@ -29,7 +31,7 @@ PUBLIC_KEYS = "recipientPublicKeys"
 _NO_NAMES = frozenset({".", ".."})
 # Stand-ins in a notification that is refused in the end.
 _NOBODY = OcmAddress("", Host(""))
-_NO_OFFER = WebdavOffer(uri="", secret=Secret(""))
+_NO_OFFER = WebdavOffer(uri="", secret=Secret(""), access_types=frozenset(), is_offered=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class ShareNotification:
     share_type: ShareType
     resource_type: str
     webdav: WebdavOffer
+    ssh: SshAccess | None = None
     unused_protocols: tuple[str, ...] = ()
     description: str = ""
     expires_at: int | None = None
@@ -70,6 +73,8 @@ def parse(document: dict[str, object]) -> ShareNotification:
     owner, sender = _address(fields, "owner"), _address(fields, fields.first_of(*aliases.SENDER))
     owner_name = fields.text("ownerDisplayName")
     sender_name = fields.text(fields.first_of(*aliases.SENDER_DISPLAY_NAME))
+    webdav = read_webdav(fields)
+    ssh = read_ssh(fields, is_alone=webdav is None)
     notification = ShareNotification(
         share_with=fields.text("shareWith", is_required=True, max_chars=ADDRESS_MAX_CHARS),
         name=_name(fields),
@@ -80,13 +85,14 @@ def parse(document: dict[str, object]) -> ShareNotification:
         sender_display_name=sender_name or (owner_name if sender == owner else "") or sender.identifier,
         share_type=share_type,
         resource_type=resource_type,
-        webdav=read_webdav(fields) or _NO_OFFER,
-        unused_protocols=other_protocols(fields),
+        webdav=webdav or _NO_OFFER,
+        ssh=ssh,
+        unused_protocols=tuple(name for name in other_protocols(fields) if name != SSH or ssh is None),
         description=fields.prose("description"),
         expires_at=fields.number("expiration", at_most=EXPIRATION_MAX) or None,
     )
     fields.check("This share")
-    if notification.webdav is _NO_OFFER:
+    if notification.webdav is _NO_OFFER and notification.ssh is None:
         raise GatewayError(Kind.NOT_IMPLEMENTED, "Nothing in the protocol of this share can be used here.")
     return notification
 
@@ -174,9 +180,10 @@ def parse_answer(document: dict[str, object] | None) -> ShareAnswer:
     )
 
 
-def render_answer(recipient_display_name: str) -> dict[str, object]:
-    """Return the answer to a share that was taken."""
-    return {DISPLAY_NAME: recipient_display_name}
+def render_answer(recipient_display_name: str, public_keys: Sequence[str] = ()) -> dict[str, object]:
+    """Return the answer to a share that was taken, with the keys that are to open it over SSH (SHARE-4)."""
+    keys = {PUBLIC_KEYS: list(public_keys)} if public_keys else {}
+    return {DISPLAY_NAME: recipient_display_name, **keys}
 
 
 def render_error(error: GatewayError) -> dict[str, object]:

@@ -100,6 +100,7 @@ class Statements:
             end_point=end_point,
             jwks_uri=self._usable(document.jwks_uri),
             token_end_point=self._usable(document.token_end_point),
+            ssh_host_keys=self._usable(document.ssh_host_keys),
         )
 
     def _end_point(self, text: str) -> str:

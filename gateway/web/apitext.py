@@ -135,7 +135,8 @@ def received_document(share: ReceivedShare) -> dict[str, object]:
         "peer": share.peer,
         "is_signed": share.is_signed,
         "permissions": sorted(share.webdav.permissions),
-        "access_types": sorted(share.webdav.access_types),
+        "access_types": sorted(share.access_types),
+        "ssh": None if share.ssh is None else share.ssh.address,
         "received_at": int(share.received_at),
         "expires_at": share.expires_at,
     }

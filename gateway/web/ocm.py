@@ -104,7 +104,8 @@ class OcmDoors:
 
         async def answer(peer: AnyPeer) -> web.Response:
             receipt = await self.receive_share.receive(peer, notification)
-            return web.json_response(share_text.render_answer(receipt.recipient_display_name), status=201)
+            document = share_text.render_answer(receipt.recipient_display_name, receipt.public_keys)
+            return web.json_response(document, status=201)
 
         return await self.gate.admit(request, body, claim, answer)
 

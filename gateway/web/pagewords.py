@@ -34,6 +34,7 @@ NOTICES: Mapping[str, tuple[bool, str]] = {
     "account-stored": (True, "It works, and is stored. The gateway opens your files with it from now on."),
     "account-withdrawn": (True, "Withdrawn. The gateway has forgotten this account."),
     "app-password-withdrawn": (True, "Withdrawn. Nothing opens with this app password any more."),
+    "host-key-believed": (True, "Noted. You can open the share now."),
     "transfer-cancelled": (True, "Stopped. What was copied is in your files."),
     "ssh-key-added": (True, "The key is registered. You can log in with it over SFTP."),
     "ssh-key-removed": (True, "Removed. Nothing opens with this key any more."),

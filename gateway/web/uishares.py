@@ -289,8 +289,9 @@ def _received_row(share: ReceivedShare, now: float) -> Mapping[str, object]:
         "words": pagewords.received_words(share, now),
         "may_write": Permission.WRITE in share.webdav.permissions,
         "can_answer": share.state is ReceivedState.PENDING and not has_ended,
-        "can_browse": can_open and AccessType.REMOTE in share.webdav.access_types,
-        "can_copy": can_open and AccessType.DATATX in share.webdav.access_types,
+        "can_browse": can_open and AccessType.REMOTE in share.access_types,
+        "can_copy": can_open and AccessType.DATATX in share.access_types,
+        "needs_host_key": can_open and share.ssh is not None and not share.ssh.host_keys,
         "can_open": can_open,
         "is_over": has_ended or share.state not in (ReceivedState.PENDING, ReceivedState.ACCEPTED),
     }

@@ -321,6 +321,18 @@ def test_other_protocols_are_noted():
     assert notification.webdav.secret == Secret("hush")
 
 
+@pytest.mark.req("SHARE-4")
+def test_ssh_is_read_beside_webdav_and_alone():
+    """SSH may stand beside WebDAV or alone; alone it has to say where, beside it what cannot be used is left out."""
+    beside = parse(protocol(options={}, webdav={"sharedSecret": "hush"}, ssh={"uri": "u@host:22/a"}))
+    assert (beside.ssh.address, beside.unused_protocols) == ("host:22", ())
+    alone = parse(protocol("ssh", ssh={"uri": "u@host:22", "accessTypes": ["datatx"]}))
+    assert (alone.ssh.access_types, alone.webdav.is_offered) == ({"datatx"}, False)
+    for wrong in ({"uri": "x"}, {}):
+        error = refusal(protocol("ssh", ssh=wrong))
+        assert (error.kind, [fault.name for fault in error.faults]) == (Kind.INVALID, ["protocol.ssh.uri"])
+
+
 # Refusing
 
 
@@ -346,9 +358,7 @@ def test_resource_type(word):
 @pytest.mark.parametrize(
     "document",
     [
-        protocol("ssh", ssh={"uri": "x"}),
         protocol("multi", webapp={"uri": "x"}),
-        protocol(None, ssh={}),
         protocol("talk", options={"sharedSecret": "hush"}),
         protocol("talk"),
         webdav(requirements=["must-fly"]),
