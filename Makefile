@@ -9,8 +9,8 @@ export PATH := $(or $(PATH),/usr/local/bin:/usr/bin:/bin):/usr/sbin:/sbin
 
 BIN := .venv/bin
 TEST_EXTRAS := demo,speed,test,check,charts
-TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium sshd:openssh-server proftpd:proftpd-mod-crypto /usr/lib/nginx/modules/ngx_http_dav_ext_module.so:libnginx-mod-http-dav-ext mount.davfs:davfs2 gio:libglib2.0-bin /usr/libexec/gvfsd-dav:gvfs-backends dbus-run-session:dbus-daemon fusermount3:fuse3
-BENCH_TOOLS := nginx:nginx apache2:apache2-bin rclone:rclone sshd:openssh-server sftp:openssh-client wrk:wrk curl:curl taskset:util-linux
+TEST_TOOLS := redis-server:redis-server apache2:apache2-bin litmus:litmus rclone:rclone cadaver:cadaver chromium:chromium sshd:openssh-server sftp:openssh-client sshfs:sshfs proftpd:proftpd-mod-crypto /usr/lib/nginx/modules/ngx_http_dav_ext_module.so:libnginx-mod-http-dav-ext mount.davfs:davfs2 gio:libglib2.0-bin /usr/libexec/gvfsd-dav:gvfs-backends dbus-run-session:dbus-daemon fusermount3:fuse3
+BENCH_TOOLS := nginx:nginx apache2:apache2-bin rclone:rclone sshd:openssh-server sftp:openssh-client sshfs:sshfs sftp:openssh-client wrk:wrk curl:curl taskset:util-linux
 MUTANTS_TIME := 60m
 
 .PHONY: help demo run test check bench mutants docs clean

@@ -70,7 +70,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         """End at once: nobody reads the answers."""
         self._pipe.end()
         if self._task is not None:
-            self._task.cancel()
+            self._visit.stop(self._task)
 
     def pause_writing(self) -> None:
         """Let the answers wait."""

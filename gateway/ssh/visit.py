@@ -53,8 +53,10 @@ class Visit(asyncssh.SSHServer):
         self._tries = 0
         self._guest: Guest | None = None
         self._channels: set[asyncio.Task[None]] = set()
+        self._stopped: set[asyncio.Task[None]] = set()
         self._seen_at = 0.0
         self._reason = "What was shared with you here has ended."
+        self._is_ending = False
         self._is_lost = asyncio.Event()
         self.flow = Flow()
         self.handles = Count(door.limits.handles, door.told_handles)
@@ -86,11 +88,10 @@ class Visit(asyncssh.SSHServer):
             if not counter[key]:
                 del counter[key]
         self._counted.clear()
-        if self.task is not None:
+        if self.task is None:
+            self._over()
+        elif not self._is_ending:
             self.task.cancel()
-        if self in self._door.visits:
-            self._door.visits.discard(self)
-            self._door.told_sessions(-1)
 
     def begin_auth(self, username: str) -> bool:  # noqa: ARG002 - asyncssh's signature
         """Demand a proof of everybody."""
@@ -149,15 +150,23 @@ class Visit(asyncssh.SSHServer):
         task = asyncio.create_task(work)
         self._channels.add(task)
         task.add_done_callback(self._channels.discard)
+        task.add_done_callback(self._stopped.discard)
         return task
+
+    def stop(self, task: asyncio.Task[None]) -> None:
+        """Cancel the work of a channel, but only once: what it has open is given up meanwhile."""
+        if task not in self._stopped and not task.done():
+            self._stopped.add(task)
+            task.cancel()
 
     def leave(self, reason: str) -> None:
         """Send the guest away."""
         self._reason = reason
-        if self.task is not None:
+        if self.task is None:
+            if self._connection is not None:
+                self._connection.abort()
+        elif not self._is_ending:
             self.task.cancel()
-        elif self._connection is not None:
-            self._connection.abort()
 
     async def _is_known(self, questions: Sequence[Callable[[], Awaitable[Guest | None]]]) -> bool:
         self._claimed = None
@@ -206,20 +215,31 @@ class Visit(asyncssh.SSHServer):
             await asyncio.sleep(idle / IDLE_LOOKS)
 
     async def _end(self, guest: Guest) -> None:
+        self._is_ending = True
         connection = self._connection
         assert connection is not None
         channels = tuple(self._channels)
         for channel in channels:
-            channel.cancel()
+            self.stop(channel)
         if not self._is_lost.is_set():
             log.info("ssh guest is sent away", guest=guest.name, reason=self._reason)
             # To asyncssh as a client, "by application" would be a clean end without a word.
             connection.disconnect(asyncssh.DISC_SERVICE_NOT_AVAILABLE, self._reason)
         # Files in the making are given up before anybody may think that the visit is over.
-        await asyncio.gather(*channels, return_exceptions=True)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._is_lost.wait(), FAREWELL_SECONDS)
-        connection.abort()
+        while pending := [channel for channel in channels if not channel.done()]:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(pending)
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_lost.wait(), FAREWELL_SECONDS)
+        finally:
+            connection.abort()
+            self._over()
+
+    def _over(self) -> None:
+        if self in self._door.visits:
+            self._door.visits.discard(self)
+            self._door.told_sessions(-1)
 
 
 def _leave_out_fillers(connection: asyncssh.SSHServerConnection) -> None:
@@ -234,4 +254,4 @@ def _leave_out_fillers(connection: asyncssh.SSHServerConnection) -> None:
         if pkttype != MSG_IGNORE:
             send_packet(pkttype, *args, handler=handler)
 
-    connection.send_packet = send  # type: ignore[method-assign] # as said
+    setattr(connection, "send_packet", send)  # noqa: B010 - as said; not a plain assignment to type checkers
