@@ -416,3 +416,16 @@ async def test_one_proven_key_proves_no_other():
 async def test_a_secret_that_is_no_text_opens_nothing():
     """Bytes that no encoding has are refused like any other wrong secret."""
     assert await World().refused(basic("\udcff")) == (Kind.UNAUTHENTICATED, "invalid-token")
+
+
+@pytest.mark.parametrize(("state", "stands"), [(SentState.ACCEPTED, True), (SentState.REVOKED, False)])
+async def test_what_was_shared_on_stands_as_long_as_what_it_came_from(state, stands):
+    """A share that somebody made of what was shared with them ends when that ends."""
+    world = World(parent="id0")
+    shares = {"id1": world.share, "id0": replace(world.share, provider_id="id0", parent="", state=state)}
+
+    async def get(key):
+        return shares.get(key)
+
+    world.get = get
+    assert await world.flow.stands("id1") == stands
