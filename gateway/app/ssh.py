@@ -75,16 +75,16 @@ async def start(core: Core, flows: Flows, mounts: Mounts) -> SshDoor | None:
     Raises:
         OSError: if the address cannot be listened on.
     """
-    config = core.config.ssh
-    if not config.enabled:
+    ssh = core.config.ssh
+    if not ssh.enabled:
         return None
     limits = SshLimits(
-        log_in_seconds=config.log_in_seconds,
-        idle_seconds=config.idle_seconds,
-        connections=config.connections,
-        per_address=config.connections_per_address,
-        per_room=config.connections_per_share,
-        handles=config.handles,
+        log_in_seconds=ssh.log_in_seconds,
+        idle_seconds=ssh.idle_seconds,
+        connections=ssh.connections,
+        per_address=ssh.connections_per_address,
+        per_room=ssh.connections_per_share,
+        handles=ssh.handles,
     )
     door = SshDoor(
         doorkeepers=_doorkeepers(core, flows, mounts),
@@ -96,7 +96,7 @@ async def start(core: Core, flows: Flows, mounts: Mounts) -> SshDoor | None:
         now=core.now,
     )
     core.stack.push_async_callback(door.close)
-    await door.listen(config.host, config.port, [key.openssh() for key in core.keys.ring.host_keys()])
+    await door.listen(ssh.host, ssh.port, [key.openssh() for key in core.keys.ring.host_keys()])
     return door
 
 

@@ -15,6 +15,7 @@ DECLARATIONS = {
     "reference.py",
     "load.py",
     "sections.py",
+    "sshsection.py",
     "storagesections.py",
     "values.py",
 }
@@ -38,6 +39,7 @@ READ = names_read()
 ALSO = {
     "peers": ("options",),
     "storage": ("options",),
+    "public_address": ("address",),
     "view": ("local_view",),
     "storages": ("all_storages",),
     "storage_rules": ("placement",),
