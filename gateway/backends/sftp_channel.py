@@ -81,6 +81,10 @@ class Channel:
         """Return what is at `path`, links followed; for the root, which the operator named."""
         return await _or_none(self.ask(self.sftp.stat(path)))
 
+    async def fstat(self, file: asyncssh.SFTPClientFile) -> SFTPAttrs:
+        """Return the facts of an open file."""
+        return await self.ask(file.stat())
+
     async def open(self, path: bytes, flags: int, attrs: SFTPAttrs | None = None) -> asyncssh.SFTPClientFile:
         """Open a file; it reads and writes what one request can hold, without tasks of its own."""
         opening = self.sftp.open(path, flags, attrs or SFTPAttrs(), encoding=None, block_size=0)

@@ -188,7 +188,7 @@ class _Copy:
             writing = await self.channel.open(new, OPEN_WRITE | OPEN_NEW)
             try:
                 await _copy_bytes(self.channel, reading, writing, size_of(found), new)
-                made = await self.channel.ask(writing.stat())
+                made = await self.channel.fstat(writing)
                 if made.size != found.size:
                     raise nonsense("a copy does not have the size of its original")
             finally:

@@ -117,7 +117,7 @@ class SftpOpenFile:
 
     async def stat(self) -> Entry:
         """Return the entry of the open file as it now is."""
-        return entry_of(self._path, await self._channel.ask(self._file.stat()))
+        return entry_of(self._path, await self._channel.fstat(self._file))
 
     def _refuse_reader(self) -> None:
         if not self._is_writable:
@@ -127,5 +127,5 @@ class SftpOpenFile:
 async def _end_update(channel: Channel, file: asyncssh.SFTPClientFile, old: SFTPAttrs, *, has_changed: bool) -> None:
     if has_changed:
         with suppress(GatewayError):
-            await move_time_on(channel, file, old, await channel.ask(file.stat()))
+            await move_time_on(channel, file, old, await channel.fstat(file))
     await channel.close_file(file)

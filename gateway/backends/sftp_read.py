@@ -37,7 +37,7 @@ async def open_file(channel: Channel, spot: Spot, flags: int = OPEN_READ) -> tup
         raise a_folder()
     file = await channel.open(spot.path, flags)
     try:
-        opened, there = await asyncio.gather(channel.ask(file.stat()), channel.lstat(spot.path))
+        opened, there = await asyncio.gather(channel.fstat(file), channel.lstat(spot.path))
         _refuse_other(opened, there)
     except BaseException:
         await channel.close_file(file)

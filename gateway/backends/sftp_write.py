@@ -199,11 +199,11 @@ class Part:
 
     async def _finished(self, old: SFTPAttrs | None) -> SFTPAttrs:
         """Give the temporary the rights of the old file and a time of its own, close it, and return its facts."""
-        found = await self._channel.ask(self.file.stat())
+        found = await self._channel.fstat(self.file)
         if old is not None:
             await _keep_rights(self._channel, self.file, old, found)
             await move_time_on(self._channel, self.file, old, found)
-            found = await self._channel.ask(self.file.stat())
+            found = await self._channel.fstat(self.file)
         self._is_open = False
         await self._channel.ask(self.file.close())
         return found

@@ -9,10 +9,9 @@ from contract.backend_suite import at, get, names, pieces, put, refusal
 
 from gateway.backends.base import OpenMode
 from gateway.backends.sftp import SftpBackend
-from gateway.backends.sftp_errors import LOGIN_REFUSED
 from gateway.backends.sftp_pool import PoolLimits, SftpPool
 from gateway.backends.sftp_server import PinnedKeys, SftpPatience, SftpServer
-from gateway.errors import GatewayError, Kind
+from gateway.errors import CREDENTIAL_REFUSED, GatewayError, Kind
 from gateway.model.resource import ResourcePath, Span
 from support import badsftp
 from support.asyncserver import Login, account, async_server
@@ -261,7 +260,7 @@ async def test_a_wrong_pass_word_is_an_outage_and_not_tried_again_at_once(tmp_pa
         for _attempt in range(3):
             with pytest.raises(GatewayError) as caught:
                 await SftpBackend(pool, account("wrong-word"), str(tmp_path)).stat(ROOT)
-            assert (caught.value.kind, caught.value.code) == (Kind.UNAVAILABLE, LOGIN_REFUSED)
+            assert (caught.value.kind, caught.value.code) == (Kind.UNAVAILABLE, CREDENTIAL_REFUSED)
             assert "wrong-word" not in str(caught.value)
         assert login.seen == ["wrong-word"]
         assert not await pool.admits(account("wrong-word"))
