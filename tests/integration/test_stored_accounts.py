@@ -126,10 +126,10 @@ async def test_the_commands_do_the_same(server, alpha):
         environment = os.environ | settings | {"OCM_GATEWAY_PASSWORD": PASSWORD}
         return await run_program(sys.executable, "-m", "gateway", "account", *words, env=environment, stdin=stdin)
 
-    status, said = await run("store", "alice", stdin=f"{server.users['alice']}\n".encode())
-    assert (status, said.startswith("alice at storage default, by password, since ")) == (0, True)
-    status, said = await run("show", "--json")
+    status, said = await run("store", "alice", "--json", stdin=f"{server.users['alice']}\n".encode())
     assert (status, json.loads(said)["login"], server.users["alice"] in said) == (0, "alice", False)
+    status, said = await run("show")
+    assert (status, said.startswith("alice at storage default, by password, since ")) == (0, True)
     assert await run("withdraw") == (0, "The gateway has forgotten your account.\n")
 
 

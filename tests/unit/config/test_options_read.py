@@ -38,6 +38,7 @@ READ = names_read()
 # How the code calls a section where it has taken it out of the configuration, and what decides in an option's name.
 ALSO = {
     "peers": ("options",),
+    "ssh": ("config",),
     "storage": ("options",),
     "public_address": ("address",),
     "view": ("local_view",),
