@@ -62,7 +62,8 @@ class LockTable(Protocol):
         """Take a lock.
 
         Raises:
-            GatewayError: `LOCKED` if it conflicts with one on the same path, above (if deep) or (if deep) below.
+            GatewayError: `LOCKED` if it conflicts with one on the same path, above (if deep) or (if deep) below;
+                `NO_SPACE` if there are too many in the space.
         """
 
     async def refresh(self, space: str, token: str, *, expires_at: float) -> DavLock | None:

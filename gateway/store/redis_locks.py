@@ -74,22 +74,27 @@ end
 for _, token in ipairs(redis.call('ZRANGE', expiry, '-inf', now, 'BYSCORE')) do remove(token) end
 """
 
-# ARGV token, document, expiry, path, folders above it.
+# No more locks than this at a time in one space; what a holder could do to the others ends there.
+SPACE_MAX_LOCKS = 5_000
+_NO_ROOM = -1
+
+# ARGV token, document, expiry, most locks, path, folders above it.
 _ACQUIRE = Script(
     _HEAD
     + r"""
 local token, doc = ARGV[1], ARGV[2]
 if redis.call('HGET', docs, token) == doc then return 1 end
+if redis.call('HLEN', docs) >= tonumber(ARGV[4]) then return -1 end
 local is_deep, is_exclusive = string.sub(doc, 1, 1) == 'D', string.sub(doc, 2, 2) == 'X'
-local others = covering(4)
+local others = covering(5)
 if is_deep then
-  for _, other in ipairs(within(ARGV[4])) do table.insert(others, other) end
+  for _, other in ipairs(within(ARGV[5])) do table.insert(others, other) end
 end
 for _, other in ipairs(others) do
   if is_exclusive or string.sub(redis.call('HGET', docs, other), 2, 2) == 'X' then return 0 end
 end
 redis.call('HSET', docs, token, doc)
-redis.call('ZADD', paths, 0, ARGV[4] .. '\0' .. token)
+redis.call('ZADD', paths, 0, ARGV[5] .. '\0' .. token)
 redis.call('ZADD', expiry, ARGV[3], token)
 keep()
 return 1
@@ -131,14 +136,19 @@ Shown = list[bytes]
 class RedisLocks:
     """Implements `LockTable`; expiry follows the clock of the Redis server."""
 
-    def __init__(self, link: Link, keyspace: Keyspace) -> None:
+    def __init__(self, link: Link, keyspace: Keyspace, *, most: int = SPACE_MAX_LOCKS) -> None:
         self._link = link
         self._keyspace = keyspace
+        self._most = most
 
     async def acquire(self, space: str, lock: DavLock) -> None:
         """Take a lock; see `LockTable`."""
-        arguments: list[Argument] = [lock.token, _document(lock), repr(lock.expires_at), *_lineage(lock.root)]
-        if not await self._link.run(_ACQUIRE, self._keyspace.locks(space), *arguments):
+        facts: list[Argument] = [lock.token, _document(lock), repr(lock.expires_at), self._most]
+        arguments = [*facts, *_lineage(lock.root)]
+        taken = await self._link.run(_ACQUIRE, self._keyspace.locks(space), *arguments)
+        if taken == _NO_ROOM:
+            raise GatewayError(Kind.NO_SPACE, "There are too many locks here; give some up or wait until they end.")
+        if not taken:
             raise GatewayError(Kind.LOCKED, "This resource is locked.")
 
     async def refresh(self, space: str, token: str, *, expires_at: float) -> DavLock | None:

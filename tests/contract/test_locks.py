@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import GatewayError, Kind
 from gateway.model.lock import DavLock
 from gateway.model.resource import ResourcePath
+from gateway.store.redis_locks import RedisLocks
 
 
 def lock(token, path, *, deep=True, exclusive=True, holder="g1", seconds=100.0, owner_xml=""):
@@ -163,3 +164,18 @@ async def test_keys_of_a_space_end_with_its_last_lock(store):
 
     for key in store._keyspace.locks("space"):
         assert 45 < await store.link.call("TTL", key) <= 51
+
+
+async def test_locks_are_bounded(store):
+    """A storm of locks ends at a bound, the other spaces do not feel it, and a lock given up makes room."""
+    locks = RedisLocks(store.link, store._keyspace, most=20)
+    tries = [locks.acquire("space", lock(str(n), f"f/{n}")) for n in range(50)]
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    refused = [error.kind for error in found if error is not None]
+    assert refused == [Kind.NO_SPACE] * 30
+    await locks.acquire("other", lock("more", "more"))
+
+    held = await locks.below("space", ResourcePath())
+    assert len(held) == 20
+    assert await locks.release("space", held[0].token)
+    await locks.acquire("space", lock("more", "more"))

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from support.apache import apache
-from support.davgateway import local_storage, site, webdav_storage
+from support.davgateway import local_storage, sftp_storage, site, webdav_storage
 from support.davserver import program
+from support.sshd import sshd
 from support.wsgi import wsgidav
 
 SUITES = 5
@@ -20,6 +21,12 @@ async def door(request, tmp_path):
         (tmp_path / "storage/alice/shared").mkdir(parents=True)
         async with site(tmp_path, local_storage(tmp_path / "storage")) as running:
             yield running
+        return
+    if request.param == "sftp":
+        with sshd() as server:
+            (server.files / "alice/shared").mkdir(parents=True)
+            async with site(tmp_path, sftp_storage(tmp_path, server)) as running:
+                yield running
         return
     kind, _, relayed = request.param.partition(" ")
     with apache() if kind == "mod_dav" else wsgidav() as server:
@@ -46,6 +53,7 @@ async def litmus(url, share, folder):
         ("wsgidav", "with the share's id"),
         ("local", "with the share's id"),
         ("local", "bare"),
+        ("sftp", "with the share's id"),
     ],
     indirect=["door"],
 )

@@ -32,6 +32,7 @@ from gateway.store.redis import RedisStore, connect
 from gateway.store.tables import SENT_SHARES
 from support.davserver import DavServer
 from support.redisserver import private_server
+from support.sshservers import SshServer
 
 READ_WRITE = frozenset({Permission.READ, Permission.WRITE})
 READ_ONLY = frozenset({Permission.READ})
@@ -160,6 +161,21 @@ def local_storage(folder: Path) -> dict[str, object]:
     users = folder.parent / "users.yaml"
     users.write_text("users: {}\n")
     return {"url": f"file://{folder}/{{user}}"}
+
+
+def sftp_storage(folder: Path, server: SshServer) -> dict[str, object]:
+    """Return the configuration of an SSH server as storage, in which each user has a folder; its key is in `folder`."""
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {server.host_key}\n")
+    assert server.account.private_key is not None
+    key = folder / "key"
+    key.touch(mode=0o600)
+    key.write_text(server.account.private_key.reveal())
+    (folder / "users.yaml").write_text("users: {}\n")
+    return {
+        "url": f"sftp://{server.account.user}@127.0.0.1:{server.port}{server.files}/{{user}}",
+        "known_hosts_file": str(folder / "known_hosts"),
+        "private_key_file": str(key),
+    }
 
 
 def client() -> aiohttp.ClientSession:
