@@ -12,6 +12,7 @@ from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
+from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
 from gateway.errors import GatewayError
 from gateway.log import get_logger
@@ -22,10 +23,11 @@ log = get_logger(__name__)
 WORKER_CONCURRENCY = 8
 KEYS_READ_SECONDS = 30.0
 REPAIR_SECONDS = 3600.0
+SWEEP_FILES_SECONDS = 86_400.0
 RESTART_SECONDS = 1.0
 
 
-def start(core: Core, flows: Flows, queue: SaqQueue) -> None:
+def start(core: Core, flows: Flows, near: Near, queue: SaqQueue) -> None:
     """Start everything, to run until the gateway stops."""
     tasks, transferring = flows.tasks, flows.transferring
 
@@ -39,6 +41,7 @@ def start(core: Core, flows: Flows, queue: SaqQueue) -> None:
     _keep(core, "transfer repair", _repeated(transferring.tasks.repair, REPAIR_SECONDS))
     _keep(core, "sweep", _repeated(tasks.sweep, core.config.jobs.sweep_seconds))
     _keep(core, "repair", _repeated(tasks.repair, REPAIR_SECONDS))
+    _keep(core, "unfinished files", _repeated(near.sweep, SWEEP_FILES_SECONDS))
     _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
 
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.openstorage import Opened, open_storages, scratch
-from gateway.backends.base import Backend
+from gateway.backends.base import Backend, Sweepable
 from gateway.backends.locked import Locked
 from gateway.backends.lockrules import LockRules
 from gateway.backends.probe import Abilities, probe
@@ -46,6 +46,9 @@ from gateway.web.davshare import DavShare
 from gateway.web.granted import Narrowed
 
 log = get_logger(__name__)
+
+# What is older than this, in seconds, and not being worked on was left by a process that is gone.
+LEFT_SECONDS = 86_400.0
 
 StillStands = Callable[[], Awaitable[None]]
 
@@ -140,6 +143,15 @@ class Near:
     async def release_locks(self, share: SentShare) -> None:
         """Give up the locks of a share that has ended."""
         await self.locks.release_holder(_space(share.storage, share.owner), share.provider_id)
+
+    async def sweep(self) -> int:
+        """Remove what killed processes left unfinished in local folders long ago; return how much that was."""
+        swept = 0
+        wholes = [opened.as_a_whole() for opened in self.storages.values() if isinstance(opened, LocalStorage)]
+        for folder in wholes:
+            if isinstance(folder, Sweepable):
+                swept += await folder.sweep_temporaries(self.now() - LEFT_SECONDS)
+        return swept
 
     def _rules(self, storage: str, owner: str, holder: str) -> LockRules:
         return LockRules(

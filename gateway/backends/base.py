@@ -180,6 +180,14 @@ class KeepsProperties(Protocol):
         """
 
 
+@runtime_checkable
+class Sweepable(Protocol):
+    """A storage in which a killed process may leave unfinished files, under names that are not shown."""
+
+    async def sweep_temporaries(self, older_than: float) -> int:
+        """Remove what was left before `older_than` (seconds since the epoch) and nobody works on; count it."""
+
+
 class ResponseSink(Protocol):
     """Where a relay writes its answer."""
 

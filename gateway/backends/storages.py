@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.backends.accounts import Accounts
 from gateway.backends.base import Backend
-from gateway.backends.slot import filled
+from gateway.backends.slot import USER_PLACE, filled
 from gateway.errors import GatewayError, Kind
 from gateway.model.account import Account
 from gateway.model.secret import Secret
@@ -36,6 +36,11 @@ class LocalStorage:
     def as_service(self, owner: str) -> Backend:
         """Return the owner's folder; on a local disk the gateway is its own service account."""
         return self.folder(Path(filled(self.root, owner)))
+
+    def as_a_whole(self) -> Backend:
+        """Return the folder in which everybody's files are: for housekeeping, never for anybody's request."""
+        above, place, _ = self.root.partition(USER_PLACE)
+        return self.folder(Path(above.rpartition("/")[0] or "/") if place else Path(self.root))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

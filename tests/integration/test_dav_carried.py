@@ -1,5 +1,7 @@
 """What hangs on a path goes along when the path changes: dead properties and shares, through every door."""
 
+import asyncio
+import os
 import time
 from contextlib import AsyncExitStack
 
@@ -7,6 +9,7 @@ import pytest
 
 from gateway.app.core import open_core
 from gateway.app.storage import build
+from gateway.backends.localfs import TEMPORARY_PREFIX
 from gateway.model.resource import ResourcePath
 from gateway.model.share import SentState
 from gateway.model.user import LocalUser
@@ -188,3 +191,20 @@ async def test_a_move_through_the_relay_takes_shares_along(tmp_path, http):
             assert (await inside.ask("PUT", "file", "content"))[0] == 201
             assert (await peer.ask("MOVE", "sub", to="moved"))[0] == 201
             assert await inside.ask("GET", "file") == (200, "content")
+
+
+async def test_what_killed_processes_left_is_swept(tmp_path):
+    """A starting gateway removes unfinished files that are a day old, in every user's folder, and nothing else."""
+    for user in ("alice", "bob"):
+        folder = tmp_path / "storage" / user
+        folder.mkdir(parents=True)
+        for name, age in ((f"{TEMPORARY_PREFIX}old", 2), (f"{TEMPORARY_PREFIX}new", 0), ("file", 2)):
+            (folder / name).write_text("x")
+            os.utime(folder / name, (time.time() - age * 86_400,) * 2)
+    async with site(tmp_path, local_storage(tmp_path / "storage")) as running, asyncio.timeout(20):
+        olds = [tmp_path / "storage" / user / f"{TEMPORARY_PREFIX}old" for user in ("alice", "bob")]
+        while any(old.exists() for old in olds):  # noqa: ASYNC110 - a disk has no event to wait for
+            await asyncio.sleep(0.05)
+        assert running.gateways
+    left = sorted(str(path.relative_to(tmp_path / "storage")) for path in (tmp_path / "storage").glob("*/*"))
+    assert left == sorted(f"{user}/{name}" for user in ("alice", "bob") for name in (f"{TEMPORARY_PREFIX}new", "file"))
