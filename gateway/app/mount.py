@@ -119,7 +119,12 @@ def doors(core: Core, mounts: Mounts, users: UserGate) -> tuple[Door, ...]:
     """Return the mount's doors: WebDAV, REST and pages."""
     config = core.config
     door = MountDoor(
-        users=users, gate=mounts.gate, dav=DavDoor(), open_mount=mounts.trees.share, root=mounts.trees.root
+        users=users,
+        gate=mounts.gate,
+        dav=DavDoor(),
+        open_mount=mounts.trees.share,
+        root=mounts.trees.root,
+        max_requests=config.limits.requests_per_user,
     )
     limits = {"max_bytes": config.limits.json_bytes, "json_depth": config.limits.json_depth}
     api = AppPasswordApi(gate=users, app_passwords=mounts.app_passwords, prefix=config.prefix, **limits)

@@ -168,6 +168,7 @@ class Limits(Section):
     messages_window_seconds: Seconds = Field(60, description="Window of messages_per_peer.")
     verification_seconds: Seconds = Field(4, description="Checking one incoming signature, its keys' fetch included.")
     streams_per_share: Count = Field(32, description="Transfers of one share at the same time.")
+    requests_per_user: Count = Field(64, description="Requests of one user at the mount at the same time.")
 
 
 class Session(Section):

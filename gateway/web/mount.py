@@ -7,8 +7,10 @@ the same WebDAV door that peers come to, over a tree that is the user's own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -27,6 +29,8 @@ from gateway.web.usergate import UserGate
 
 CHALLENGE = 'Basic realm="What you received", charset="UTF-8"'
 
+BUSY_SECONDS = 5
+
 OpenMount = Callable[[Mounter, ResourcePath], Awaitable[DavShare]]
 
 
@@ -37,6 +41,7 @@ class MountDoor:
     Attributes:
         users: knows which pages are our own.
         open_mount: makes the share that is served to somebody at a path.
+        max_requests: how many of one user are served at a time.
     """
 
     users: UserGate
@@ -44,6 +49,8 @@ class MountDoor:
     dav: DavDoor
     open_mount: OpenMount
     root: DavRoot
+    max_requests: int
+    _running: Counter[str] = field(default_factory=Counter)
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
@@ -83,7 +90,20 @@ class MountDoor:
         if head.method == "COPY":
             # It changes its destination only, which may be in any share.
             path = ResourcePath()
-        await self.dav.handle(head, body, sink, await self.open_mount(mounter, path))
+        with self._counted(mounter.user.identifier):
+            await self.dav.handle(head, body, sink, await self.open_mount(mounter, path))
+
+    @contextmanager
+    def _counted(self, user: str) -> Iterator[None]:
+        if self._running[user] >= self.max_requests:
+            raise GatewayError(Kind.LIMITED, "Too many of your requests run at once.", retry_after=BUSY_SECONDS)
+        self._running[user] += 1
+        try:
+            yield
+        finally:
+            self._running[user] -= 1
+            if not self._running[user]:
+                del self._running[user]
 
 
 def _challenge(error: GatewayError) -> Reply:

@@ -4,6 +4,8 @@ import asyncio
 import xml.etree.ElementTree as ET
 from urllib.parse import unquote
 
+import aiohttp
+
 from support.mounted import mounted
 
 D = "{DAV:}"
@@ -179,6 +181,24 @@ async def test_only_a_name_and_password_open_it(tmp_path):
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
         async with here.bob.session.get(f"{here.url}Report.txt", headers={"Cookie": cookie}) as answer:
             assert answer.status == 401
+
+
+async def test_one_user_cannot_take_all(tmp_path):
+    """Beyond the limit a user's requests at the mount wait (429) until one of hers has ended."""
+    async with mounted(tmp_path, limits={"requests_per_user": 1}) as here:
+        (here.files / "Project" / "large.bin").write_bytes(bytes(64 * 1024 * 1024))
+        login = aiohttp.encode_basic_auth("bob", here.password)
+        headers = {"Authorization": login}
+        async with here.bob.session.get(f"{here.url}Project/large.bin", headers=headers) as answer:
+            await answer.content.readexactly(1024)
+            status, fields, _ = await here.dav("PROPFIND")
+            assert (status, int(fields["Retry-After"]) > 0) == (429, True)
+            answer.close()
+        async with asyncio.timeout(10):
+            while True:
+                if await here.status("PROPFIND") == 207:
+                    break
+                await asyncio.sleep(0.05)
 
 
 async def test_what_a_sender_stored_is_not_shown_as_our_page(tmp_path):
