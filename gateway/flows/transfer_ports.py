@@ -83,7 +83,7 @@ def on(where: Where) -> Iterator[None]:
     """Name every failure inside after its side, unless a closer context did."""
     try:
         yield
-    except Trouble:
+    except (Trouble, SourceChanged):
         raise
     except GatewayError as error:
         raise Trouble(where, error) from error

@@ -18,6 +18,7 @@ from gateway.backends.local import LocalBackend
 from gateway.flows import deliver
 from gateway.model.resource import Span
 from gateway.model.share import AccessType
+from gateway.web import davread
 from support.pair import Side, configured, folder_storage
 
 DEADLINE_SECONDS = 30.0
@@ -106,6 +107,11 @@ class Reading:
             yield chunk
 
 
+async def _no_sums(_call, _entry):
+    # Computing them would read the file once more.
+    return []
+
+
 def slowly(monkeypatch, name: str, after: int) -> Reading:
     """Let the file `name`, whichever local storage of this process it is on, be read only so far for now."""
     reading = Reading(name, after)
@@ -122,6 +128,7 @@ def slowly(monkeypatch, name: str, after: int) -> Reading:
             yield replace(content, chunks=reading.chunks(content.chunks, len(reading.sent) - 1))
 
     monkeypatch.setattr(LocalBackend, "open", open_slowly)
+    monkeypatch.setattr(davread, "digest_fields", _no_sums)
     # A file that the kernel sends is not read here.
     monkeypatch.delattr(LocalBackend, "file_descriptor")
     return reading
