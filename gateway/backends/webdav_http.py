@@ -29,6 +29,7 @@ Renew = Callable[[], Awaitable[bool]]
 HOPS_MAX = 5
 LOCATION_MAX_CHARS = 8192
 _UNAUTHORIZED = 401
+_CONDITIONS = frozenset({"If-Match", "If-None-Match", "If-Range"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Safe methods of ours that may simply be said again after a connection broke before any answer.
 _REPEATABLE = frozenset({"GET", "HEAD", "PROPFIND"})
@@ -145,11 +146,13 @@ class Upstream:
         for _hop in range(self._redirects.most + 1):
             credentials = await self._authorize() if self._may_know_us(url, origin) else {}
             may_expect = url.origin() == origin
-            response = await self._send(method, url, {**headers, **credentials}, body, may_expect=may_expect)
+            # A data server has tags of its own: those that a condition names are the door's, which has judged them.
+            asked = headers if may_expect else {name: text for name, text in headers.items() if name not in _CONDITIONS}
+            response = await self._send(method, url, {**asked, **credentials}, body, may_expect=may_expect)
             if response.status == _UNAUTHORIZED and credentials and await self._may_try_again(body):
                 response.close()
                 credentials = await self._authorize()
-                response = await self._send(method, url, {**headers, **credentials}, body, may_expect=may_expect)
+                response = await self._send(method, url, {**asked, **credentials}, body, may_expect=may_expect)
             location = response.headers.get("Location", "")
             if response.status not in _REDIRECTS or not location:
                 return response
