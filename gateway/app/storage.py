@@ -16,6 +16,7 @@ from gateway.app.openstorage import Opened, open_storages, scratch
 from gateway.backends.base import Backend, Sweepable
 from gateway.backends.locked import Locked
 from gateway.backends.lockrules import LockRules
+from gateway.backends.ownprops import resource_id
 from gateway.backends.probe import Abilities, probe
 from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
@@ -129,6 +130,7 @@ class Near:
             ),
             locks=ShareLocks(locked, Scope(grant, still_stands)),
             folder_etag=partial(self._folder_tag, grant),
+            resource_id=partial(resource_id, grant),
             on_root_missing=partial(self.missing_root.missed, grant.grant_id),
         )
         if isinstance(backend, WebdavBackend) and await self.abilities[grant.storage].may_relay(backend):

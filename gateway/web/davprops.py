@@ -149,6 +149,8 @@ def _checksums(entry: Entry, facts: Facts) -> str | None:
 
 
 def _id(entry: Entry, facts: Facts) -> str:
+    if facts.share.resource_id is not None:
+        return facts.share.resource_id(entry.path)
     place = f"{facts.share.root.share_id}\n{entry.path}".encode(errors="surrogateescape")
     return hashlib.sha256(place).hexdigest()[:32]
 

@@ -30,6 +30,7 @@ class DavShare:
         locks: its locks, or None where there are none (class 1).
         folder_etag: makes the tag of a folder, where the storage's own does not change with what is below it.
         permissions_at: what is allowed at one place, where that differs from place to place.
+        resource_id: makes the lasting id of a resource, where it is the same in every share that shows it.
         on_root_missing: told when what was shared is not where it was.
     """
 
@@ -39,6 +40,7 @@ class DavShare:
     locks: DavLocks | None = None
     folder_etag: Callable[[Entry], Awaitable[str | None]] | None = None
     on_root_missing: Callable[[], Awaitable[None]] | None = None
+    resource_id: Callable[[ResourcePath], str] | None = None
     permissions_at: Callable[[ResourcePath], frozenset[Permission]] | None = None
 
     def allowed_at(self, path: ResourcePath) -> frozenset[Permission]:

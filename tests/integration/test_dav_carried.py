@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from contextlib import AsyncExitStack
 
@@ -73,6 +74,18 @@ async def test_properties_are_seen_under_every_share(running, http, peer):
 
     assert await other.note("deep")
     assert not await other.note("deep/file")
+
+
+async def test_an_id_is_the_same_in_every_share(running, http, peer):
+    """Two shares that show one file tell the same id for it, and another one for its neighbour."""
+    other = Peer(http, await running.share("docs/sub"))
+    ask = '<d:propfind xmlns:d="DAV:"><d:prop><o:id xmlns:o="http://owncloud.org/ns"/></d:prop></d:propfind>'
+    texts = [
+        (await who.ask("PROPFIND", path, ask, Depth="0"))[1]
+        for who, path in ((peer, "sub/deep/file"), (other, "deep/file"), (peer, "sub/deep"))
+    ]
+    first, second, neighbour = (re.search(r":id[^>]*>([0-9a-f]{32})<", text)[1] for text in texts)
+    assert first == second != neighbour
 
 
 async def test_properties_follow_moves_and_copies(peer):
