@@ -96,7 +96,7 @@ async def start(core: Core, flows: Flows, mounts: Mounts) -> SshDoor | None:
         now=core.now,
     )
     core.stack.push_async_callback(door.close)
-    await door.listen(ssh.host, ssh.port, [key.openssh() for key in core.keys.ring.host_keys()])
+    await door.listen(ssh.host, ssh.port, lambda: [key.openssh() for key in core.keys.ring.host_keys()])
     return door
 
 

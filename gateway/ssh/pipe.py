@@ -14,6 +14,8 @@ import asyncssh
 INPUT_MAX_BYTES = 1024 * 1024
 # How much may wait for the client's window before the writer waits.
 OUTPUT_MAX_BYTES = 512 * 1024
+# Behind a piece larger than this the event loop turns.
+TURN_BYTES = 64 * 1024
 
 
 class Flow:
@@ -105,7 +107,11 @@ class Pipe:
         if self._channel is None or self._channel.is_closing():
             raise EOFError
         self._on_traffic()
-        self._channel.write(b"".join(parts))
+        data = b"".join(parts)
+        self._channel.write(data)
+        if len(data) > TURN_BYTES:
+            # To encrypt this took a while; others may have their turn before the next piece.
+            await asyncio.sleep(0)
         await self._own.wait()
         await self._below.wait()
 

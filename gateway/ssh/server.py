@@ -80,26 +80,32 @@ class SshDoor:
     rooms: Counter[str] = field(default_factory=Counter)
     visits: set[Visit] = field(default_factory=set)
     _acceptor: asyncssh.SSHAcceptor | None = None
+    _host_keys: Callable[[], Sequence[str]] = tuple
+    _used_keys: Sequence[str] = ()
 
-    async def listen(self, host: str, port: int, host_keys: Sequence[str]) -> int:
+    async def listen(self, host: str, port: int, host_keys: Callable[[], Sequence[str]]) -> int:
         """Open the door and return its port.
 
         Args:
-            host_keys: private keys in the form of OpenSSH; the first proves who we are, the others are announced.
+            host_keys: returns the private keys of now in the form of OpenSSH; the first proves who we are, the others
+                are announced.
 
         Raises:
             OSError: if the address cannot be listened on.
         """
         logging.getLogger("asyncssh").setLevel(logging.ERROR)
+        self._host_keys, self._used_keys = host_keys, tuple(host_keys())
         self._acceptor = await asyncssh.listen(
-            host, port, server_factory=lambda: Visit(self), backlog=BACKLOG, **self._options(host_keys)
+            host, port, server_factory=lambda: Visit(self), backlog=BACKLOG, **self._options(self._used_keys)
         )
         return int(self._acceptor.get_port())
 
-    def use_keys(self, host_keys: Sequence[str]) -> None:
-        """Take other host keys for connections to come."""
-        if self._acceptor is not None:
-            self._acceptor.update(server_host_keys=_imported(host_keys))
+    def read_keys(self) -> None:
+        """Take the host keys of now for the next connection; each is announced long before it is the only one."""
+        keys = tuple(self._host_keys())
+        if self._acceptor is not None and keys != self._used_keys:
+            self._used_keys = keys
+            self._acceptor.update(server_host_keys=_imported(keys))
 
     async def close(self, drain_seconds: float = 0.0) -> None:
         """Close the door, and after `drain_seconds` send away who is still inside."""

@@ -99,8 +99,10 @@ class Sftp:
                 packet = await self._packet()
                 kind, number = packet.byte(), packet.uint32()
                 answer = await self._answer(kind, packet)
-                body = b"".join((answer[0][:1], number.to_bytes(4), answer[0][1:], *answer[1:]))
-                await self._pipe.write(len(body).to_bytes(4), body)
+                size = 4 + sum(map(len, answer))
+                head = size.to_bytes(4) + answer[0][:1] + number.to_bytes(4) + answer[0][1:]
+                # Joined only once: the data of a read are large.
+                await self._pipe.write(head, *answer[1:])
         except EOFError:
             pass
         finally:

@@ -68,6 +68,7 @@ class Visit(asyncssh.SSHServer):
         # asyncssh leaves these two to do nothing, and would hold without bound what the client does not read.
         conn.pause_writing = self.flow.pause  # type: ignore[method-assign] # as said
         conn.resume_writing = self.flow.resume  # type: ignore[method-assign] # as said
+        self._door.read_keys()
         _leave_out_fillers(conn)
         peer = conn.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""

@@ -9,6 +9,7 @@ import asyncssh
 import pytest
 
 from gateway.backends.local import LocalBackend
+from gateway.crypto.sshkeys import HostKey
 from gateway.errors import GatewayError, Kind
 from gateway.ssh.wire import Ask, Open, Packet, Status, string
 from support.rawsftp import NO_ATTRS, raw_sftp
@@ -404,3 +405,15 @@ class SlowStat(LocalBackend):
         if path.name == "slow":
             await self.let_go.wait()
         return await super().stat(path)
+
+
+async def test_a_new_host_key_needs_no_restart(rig, tmp_path):
+    """When the keys were exchanged, connections to come meet the new one, and those that are open go on."""
+    new = HostKey.generate()
+    async with rig.connect() as old:
+        rig.keys[:] = [new.openssh(), *rig.keys]
+        async with rig.connect():
+            pass
+        known = asyncssh.import_known_hosts(f"127.0.0.1,[127.0.0.1]:{rig.port} {new.public}\n")
+        async with rig.connect(known_hosts=known), old.start_sftp_client() as client:
+            assert await client.exists("a.txt")

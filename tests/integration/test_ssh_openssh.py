@@ -2,9 +2,15 @@
 
 import os
 
+import aiohttp
 import pytest
 
 from gateway.backends.local import LocalBackend
+from gateway.backends.spool import SpoolRules
+from gateway.backends.streamed import Streamed
+from gateway.backends.webdav import WebdavBackend
+from gateway.model.resource import ResourcePath
+from support.apache import apache
 from support.sshdoor import ssh_door
 
 
@@ -49,3 +55,36 @@ async def test_scp_copies_both_ways_in_both_protocols(rig, tmp_path, protocol):
     status, output = await rig.run(*words, f"{rig.place}:nothing", str(tmp_path / "client"))
     assert status == 1
     assert "no such file" in output.lower()
+
+
+async def test_files_of_a_webdav_storage(tmp_path):
+    """Over a storage that takes whole files only, OpenSSH's sftp writes, replaces, resumes and reads large files."""
+    (tmp_path / "client").mkdir()
+    content = os.urandom(9 * 2**20 + 3)
+    (tmp_path / "data").write_bytes(content)
+    with apache() as server:
+        url = server.fresh("door")
+
+        async def authorize():
+            return server.basic()
+
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            backend = WebdavBackend(session, url, authorize)
+            files = Streamed(backend, SpoolRules(folder=tmp_path / "spool", max_bytes=2**30))
+            async with ssh_door(tmp_path / "client", backend, files=files) as rig:
+                status, output = await rig.sftp(
+                    *("mkdir folder", f"put {tmp_path}/data folder/data", f"get folder/data {tmp_path}/back"),
+                    *("ls -l folder", "-rmdir folder", "rename folder/data moved", "rmdir folder"),
+                )
+                assert status == 0, output
+                assert (tmp_path / "back").read_bytes() == content
+                await backend.write(ResourcePath(("moved",)), _pieces(content[:5_000_000]))
+                status, output = await rig.sftp(f"reput {tmp_path}/data moved", f"get moved {tmp_path}/again")
+                assert status == 0, output
+                assert (tmp_path / "again").read_bytes() == content
+                assert rig.counts["handles"] == 0
+        assert [path.name for path in (server.files / "door").iterdir()] == ["moved"]
+
+
+async def _pieces(content):
+    yield content

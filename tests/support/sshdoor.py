@@ -77,6 +77,7 @@ class Rig:
     folder: Path
     counts: Counter
     guesses: list
+    keys: list
 
     @property
     def key_file(self) -> Path:
@@ -148,6 +149,7 @@ async def ssh_door(folder: Path, backend: object, *, limits: SshLimits = LIMITS,
             raise GatewayError(Kind.LIMITED, "Too much guessing.")
 
     host_key = HostKey.generate()
+    keys = [host_key.openssh()]
     door = SshDoor(
         doorkeepers=(keeper,),
         limits=limits,
@@ -157,10 +159,10 @@ async def ssh_door(folder: Path, backend: object, *, limits: SshLimits = LIMITS,
         told_handles=lambda change: counts.update(handles=change),
         now=lambda: 1_800_000_000.0,
     )
-    port = await door.listen("127.0.0.1", 0, [host_key.openssh()])
+    port = await door.listen("127.0.0.1", 0, lambda: keys)
     _write_known_hosts(folder, port, host_key)
     try:
-        yield Rig(door, port, keeper, folder, counts, guesses)
+        yield Rig(door, port, keeper, folder, counts, guesses, keys)
     finally:
         await door.close()
 
