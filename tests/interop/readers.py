@@ -19,6 +19,7 @@ NEXTCLOUD = "Nextcloud Server Crawler"
 OWNCLOUD = "ownCloud Server Crawler"
 GO = "Go-http-client/1.1"
 REQUESTS = "python-requests/2.32.3"
+DRAFT = "ocm-server/1"
 WELL_KNOWN = "/.well-known/ocm"
 PROVIDER = "/ocm-provider"
 PHP_DEPTH = 8
@@ -181,6 +182,21 @@ def seafile(document: dict[str, Any]) -> Found:
     return Found(text(document, "endPoint"), webdav, document)
 
 
+def draft(document: dict[str, Any]) -> Found:
+    """Wants what the draft says is there: words, objects for the roles, keys on our own host."""
+    need(document.get("enabled") is True, "not enabled")
+    need(isinstance(document.get("apiVersion"), str), "version")
+    end_point = urlsplit(text(document, "endPoint"))
+    need(end_point.netloc and not end_point.path.endswith("/"), "end point")
+    files = [entry for entry in document["resourceTypes"] if entry["name"] == "file"]
+    need(len(files) == 1 and "user" in files[0]["shareTypes"], "one entry for files, and users")
+    webdav = files[0]["protocols"].get("webdav")
+    need(isinstance(webdav, str) and webdav.startswith("/"), "path")
+    for name in ("jwksUri", "tokenEndPoint"):
+        need(urlsplit(text(document, name)).netloc == end_point.netloc, f"{name} at another host")
+    return Found(text(document, "endPoint"), webdav, document)
+
+
 READERS = (
     Reader("Nextcloud 27", NEXTCLOUD, (f"{PROVIDER}/",), nextcloud_27),
     *(Reader(f"Nextcloud {n}", NEXTCLOUD, (f"{PROVIDER}/",), nextcloud_28) for n in (28, 29)),
@@ -191,6 +207,7 @@ READERS = (
     Reader("OpenCloud", GO, (WELL_KNOWN, PROVIDER), opencloud),
     Reader("CERNBox", GO, (WELL_KNOWN, PROVIDER), cernbox),
     Reader("Seafile", REQUESTS, (PROVIDER,), seafile),
+    Reader("draft", DRAFT, (WELL_KNOWN,), draft),
 )
 
 
