@@ -12,13 +12,12 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.access import PinnedBy
 from gateway.ocm.protocol import parse_ssh_uri
 from support.pair import folder_storage, side
-from support.transferrig import all_may_be_transferred, files_below, transfer, until_over
+from support.transferrig import files_below, transfer, until_over
 
 
 @asynccontextmanager
 async def pair_over_ssh(folder, monkeypatch, *, is_stated=True):
-    """Run Alice behind an SSH door and Bob who uses it; every share can be transferred."""
-    all_may_be_transferred(monkeypatch)
+    """Run Alice behind an SSH door and Bob who uses it."""
     if not is_stated:
         without_statement(monkeypatch)
     storage = folder_storage(folder / "a", "alice")
@@ -57,8 +56,9 @@ async def over_ssh_only(bob, share_id):
 async def test_two_gateways_share_over_ssh_without_trust_on_first_use(tmp_path, monkeypatch):
     """Each share gets a key pair of its own, the sender's signed statement vouches for its door, and files come."""
     async with pair_over_ssh(tmp_path, monkeypatch) as (alice, bob):
-        first = await alice.share("/Project", bob.address)
-        second = await alice.share("/Project", bob.address)
+        both = ["remote", "datatx"]
+        first = await alice.share("/Project", bob.address, access_types=both)
+        second = await alice.share("/Project", bob.address, access_types=both)
         keys = [(await alice.gateway.tasks.sent.get(share["id"])).recipient_public_keys for share in (first, second)]
         assert [len(each) for each in keys] == [1, 1]
         assert keys[0] != keys[1]
@@ -76,7 +76,7 @@ async def test_two_gateways_share_over_ssh_without_trust_on_first_use(tmp_path, 
 async def test_a_single_file_is_read_over_ssh(tmp_path, monkeypatch):
     """A shared file opens as the share's root, as over WebDAV."""
     async with pair_over_ssh(tmp_path, monkeypatch) as (alice, bob):
-        await alice.share("/Project/hello.txt", bob.address)
+        await alice.share("/Project/hello.txt", bob.address, write=False, access_types=["datatx"])
         share = await bob.accepted()
         await over_ssh_only(bob, share)
         over = await until_over(bob, (await transfer(bob, share, name="one.txt"))["id"])

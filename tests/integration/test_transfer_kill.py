@@ -11,7 +11,6 @@ from integration.test_two_gateways import pair
 
 from support.pair import folder_storage, side
 from support.transferrig import (
-    all_may_be_transferred,
     bob_in_a_process,
     files_below,
     offered,
@@ -30,7 +29,6 @@ CONTENT = os.urandom(SIZE)
 @asynccontextmanager
 async def alice_and_a_process(folder, monkeypatch, **parts):
     """Run Alice's gateway here, with a large file to share, and Bob's in a process of its own."""
-    all_may_be_transferred(monkeypatch)
     storage = folder_storage(folder / "a", "alice")
     (folder / "a/alice/Project/slow.bin").write_bytes(CONTENT)
     for number in range(20):
@@ -81,7 +79,6 @@ async def test_a_killed_gateway_carries_its_transfer_on(tmp_path, monkeypatch):
 @pytest.mark.req("ACC-5")
 async def test_a_cancelled_transfer_leaves_nothing_half(tmp_path, monkeypatch):
     """Who cancels is obeyed within a second; what was copied stays, what was half copied goes."""
-    all_may_be_transferred(monkeypatch)
     reading = slowly(monkeypatch, "slow.bin", after=SIZE // 2)
     async with pair(tmp_path) as (alice, bob):
         (tmp_path / "alpha-storage/alice/Project/slow.bin").write_bytes(CONTENT)
@@ -108,7 +105,6 @@ async def until_quiet(alice):
 @pytest.mark.req("ACC-5")
 async def test_a_sender_that_dies_is_waited_for(tmp_path, monkeypatch):
     """While the sender is away the transfer waits and says why; when it is there again, the rest is copied."""
-    all_may_be_transferred(monkeypatch)
     reading = slowly(monkeypatch, "slow.bin", after=SIZE // 2)
     storage = folder_storage(tmp_path / "a", "alice")
     (tmp_path / "a/alice/Project/slow.bin").write_bytes(CONTENT)
@@ -130,7 +126,6 @@ async def test_a_sender_that_dies_is_waited_for(tmp_path, monkeypatch):
 @pytest.mark.req("ACC-5")
 async def test_a_killed_store_stops_no_transfer(tmp_path, monkeypatch):
     """While Redis is dead the copying goes on; the books are written when it is there again."""
-    all_may_be_transferred(monkeypatch)
     reading = slowly(monkeypatch, "slow.bin", after=SIZE // 2)
     async with pair(tmp_path) as (alice, bob):
         (tmp_path / "alpha-storage/alice/Project/slow.bin").write_bytes(CONTENT)

@@ -8,7 +8,6 @@ from integration.test_two_gateways import pair
 
 from support.pair import Clock, folder_storage, side
 from support.transferrig import (
-    all_may_be_transferred,
     bob_in_a_process,
     files_below,
     offered,
@@ -29,7 +28,6 @@ PIECE = 62_500
 @pytest.mark.req("ACC-5")
 async def test_a_large_file_is_carried_on_in_the_middle(tmp_path, monkeypatch):
     """A gateway killed within a large file reads again only the pieces that it was at, and what it had not written."""
-    all_may_be_transferred(monkeypatch)
     storage = folder_storage(tmp_path / "a", "alice")
     (tmp_path / "a/alice/Project/slow.bin").write_bytes(CONTENT)
     reading = slowly(monkeypatch, "slow.bin", after=SIZE // 2)

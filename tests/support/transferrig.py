@@ -15,23 +15,18 @@ from typing import Any
 import aiohttp
 
 from gateway.backends.local import LocalBackend
-from gateway.flows import deliver
 from gateway.model.resource import Span
 from gateway.model.share import AccessType
 from gateway.web import davread
 from support.pair import Side, configured, folder_storage
 
 DEADLINE_SECONDS = 30.0
-BOTH = frozenset({AccessType.REMOTE, AccessType.DATATX})
 
 
 async def offered(alice: Side, bob: Side, path: str = "/Project", **more: Any) -> str:
     """Share a path of Alice's with Bob, let him accept it, and return his id of it; it may be transferred."""
-    await alice.share(path, bob.address, **more)
-    share_id = await bob.accepted()
-    if bob.gateway is not None:
-        await allow(bob, share_id, BOTH)
-    return share_id
+    await alice.share(path, bob.address, access_types=["remote", "datatx"], **more)
+    return await bob.accepted()
 
 
 async def allow(bob: Side, share_id: str, access_types: frozenset[AccessType]) -> None:
@@ -69,16 +64,6 @@ async def until(bob: Side, transfer_id: str, check: Any, *, of: str = "transfers
 def files_below(root: Any) -> dict[str, bytes]:
     """Return the content of every file below a folder, hidden ones too, by relative path."""
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
-
-
-def all_may_be_transferred(monkeypatch) -> None:
-    """Let every share that is sent in this process name both access types."""
-    render = deliver.share_text.render
-
-    def rendered(share, **more):
-        return render(replace(share, access_types=BOTH), **more)
-
-    monkeypatch.setattr(deliver.share_text, "render", rendered)
 
 
 @dataclass
@@ -129,8 +114,6 @@ def slowly(monkeypatch, name: str, after: int) -> Reading:
 
     monkeypatch.setattr(LocalBackend, "open", open_slowly)
     monkeypatch.setattr(davread, "digest_fields", _no_sums)
-    # A file that the kernel sends is not read here.
-    monkeypatch.delattr(LocalBackend, "file_descriptor")
     return reading
 
 
