@@ -24,6 +24,7 @@ from gateway.flows.outbox import Outbox, RetryRule
 from gateway.flows.ports import Users
 from gateway.flows.receive_share import ReceiveShare
 from gateway.flows.received_shelf import ReceivedShelf
+from gateway.flows.remote_keys import RemoteKeys
 from gateway.flows.send_share import SendShare
 from gateway.flows.share_on import ShareOn
 from gateway.flows.store_account import StoreAccount
@@ -65,16 +66,10 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         deliver=deliver_sent,
         now=core.now,
     )
-    use_remote = UseRemote(
-        resolver=far.resolver,
-        client=far.client,
-        backend=far.backend,
-        check_url=far.check_url,
-        authority=core.config.authority,
-        now=core.now,
-        reach_ssh=sshaway.build(core, far),
+    use_remote = _use_remote(core, far)
+    answer_share = AnswerShare(
+        shares=received, deliver=deliver_received, now=core.now, look_seconds=core.config.jobs.look_seconds
     )
-    answer_share = AnswerShare(shares=received, deliver=deliver_received, now=core.now)
     return Flows(
         receive_share=_receive_share(core, far, people),
         notify=_notify(core, far, end_share, queue),
@@ -96,7 +91,13 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
             deliver_sent=deliver_sent,
             deliver_received=deliver_received,
             end_share=end_share,
-            check_received=CheckReceived(shares=received, use_remote=use_remote),
+            check_received=CheckReceived(
+                shares=received,
+                records=far.records,
+                use_remote=use_remote,
+                now=core.now,
+                look_seconds=core.config.jobs.look_seconds,
+            ),
             now=core.now,
         ),
     )
@@ -140,6 +141,17 @@ def _deliveries(core: Core, far: Far, queue: SaqQueue) -> tuple[DeliverSent, Del
             max_keys=config.ssh.keys_per_share,
         ),
         DeliverReceived(outbox=received, client=far.client, authority=config.authority),
+    )
+
+
+def _use_remote(core: Core, far: Far) -> UseRemote:
+    return UseRemote(
+        resolver=far.resolver,
+        keys=RemoteKeys(client=far.client, authority=core.config.authority, now=core.now),
+        backend=far.backend,
+        check_url=far.check_url,
+        now=core.now,
+        reach_ssh=sshaway.build(core, far),
     )
 
 

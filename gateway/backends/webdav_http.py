@@ -27,6 +27,8 @@ Authorize = Callable[[], Awaitable[Mapping[str, str]]]
 Renew = Callable[[], Awaitable[bool]]
 
 HOPS_MAX = 5
+# How many other credentials are tried for one request, where there are such.
+CREDENTIALS_MAX = 3
 LOCATION_MAX_CHARS = 8192
 _UNAUTHORIZED = 401
 _CONDITIONS = frozenset({"If-Match", "If-None-Match", "If-Range"})
@@ -149,7 +151,9 @@ class Upstream:
             # A data server has tags of its own: those that a condition names are the door's, which has judged them.
             asked = headers if may_expect else {name: text for name, text in headers.items() if name not in _CONDITIONS}
             response = await self._send(method, url, {**asked, **credentials}, body, may_expect=may_expect)
-            if response.status == _UNAUTHORIZED and credentials and await self._may_try_again(body):
+            for _ in range(CREDENTIALS_MAX):
+                if response.status != _UNAUTHORIZED or not credentials or not await self._may_try_again(body):
+                    break
                 response.close()
                 credentials = await self._authorize()
                 response = await self._send(method, url, {**asked, **credentials}, body, may_expect=may_expect)

@@ -24,7 +24,7 @@ _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 class Place:
     """The URL of a folder (or file) of a storage, from which paths are counted."""
 
-    __slots__ = ("_prefix", "_root", "origin")
+    __slots__ = ("_own", "_prefix", "_root", "origin")
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -35,6 +35,8 @@ class Place:
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._root = ResourcePath.from_url(quote(parts.path, safe=_URL_CHARACTERS).rstrip("/"))
         self._prefix = self.origin + quote(parts.path, safe=_URL_CHARACTERS).rstrip("/")
+        # The place itself is asked for as it was named: some serve a single file only with a slash behind its root.
+        self._own = f"{self._prefix}/" if parts.path.endswith("/") else self._prefix
 
     @classmethod
     def at(cls, url: URL) -> Place:
@@ -42,9 +44,9 @@ class Place:
         return cls(str(url.with_query(None).with_fragment(None)))
 
     def url(self, path: ResourcePath, *, is_folder: bool = False) -> URL:
-        """Return the URL of `path`; that of a folder, and of the place itself where it is bare, ends with a slash."""
-        text = f"{self._prefix}/{path.to_url()}" if path.parts else self._prefix
-        needs_slash = is_folder or text == self.origin
+        """Return the URL of `path`; that of a folder ends with a slash, the place itself is as it was named."""
+        text = f"{self._prefix}/{path.to_url()}" if path.parts else self._own
+        needs_slash = (is_folder and not text.endswith("/")) or text == self.origin
         return URL(f"{text}/" if needs_slash else text, encoded=True)
 
     def path(self, href: str) -> ResourcePath | None:

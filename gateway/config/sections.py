@@ -210,6 +210,9 @@ class Jobs(Section):
     sweep_seconds: Seconds = Field(10, description="How often it is looked for what is due.")
     first_retry_seconds: Seconds = Field(600, description="Wait after the first failed delivery; it doubles.")
     max_retry_seconds: Seconds = Field(86400, description="Longest wait between two deliveries.")
+    look_seconds: Seconds = Field(
+        6 * 3600, description="How often received shares of providers that never tell an end are looked at."
+    )
     give_up_after: Seconds = Field(7 * 86400, description="A share that cannot be delivered for this long has failed.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError, Kind
 from gateway.flows.deliver import DeliverReceived
@@ -14,11 +14,16 @@ from gateway.store.base import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerShare:
-    """Carries a user's answer into the record and to the sender."""
+    """Carries a user's answer into the record and to the sender.
+
+    Attributes:
+        look_seconds: how long after the acceptance it is first looked whether the share still opens.
+    """
 
     shares: Table[ReceivedShare]
     deliver: DeliverReceived
     now: Clock
+    look_seconds: float = 6 * 3600.0
 
     async def get(self, recipient: str, share_id: str) -> ReceivedShare:
         """Return a share that this user received.
@@ -47,7 +52,10 @@ class AnswerShare:
         def change(share: ReceivedShare) -> ReceivedShare:
             if share.expires_at is not None and share.expires_at <= now and state is ReceivedState.ACCEPTED:
                 raise GatewayError(Kind.CONFLICT, "This share has expired.")
-            return share if share.state is state else share.step(state, outbox=(answer,))
+            if share.state is state:
+                return share
+            look_at = now + self.look_seconds if state is ReceivedState.ACCEPTED else None
+            return replace(share.step(state, outbox=(answer,)), look_at=look_at)
 
         share = await self.shares.update(share_id, change)
         return await self.deliver.run(share_id, at_once=True) or share

@@ -120,6 +120,7 @@ class ReceiveShare:
             expires_at=notification.expires_at,
             state=ReceivedState.ACCEPTED if self.is_auto_accepting else ReceivedState.PENDING,
             outbox=(accepted,) if self.is_auto_accepting else (),
+            look_at=now if self.is_auto_accepting else None,
         )
 
     def _with_key(self, access: SshAccess) -> SshAccess:
@@ -143,6 +144,7 @@ def _renewed(known: ReceivedShare, new: ReceivedShare) -> ReceivedShare:
         received_at=known.received_at,
         state=known.state,
         outbox=known.outbox,
+        look_at=known.look_at,
         mount_name=known.mount_name,
         seen=known.seen,
         ssh=_renewed_access(known.ssh, new.ssh),

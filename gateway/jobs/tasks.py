@@ -63,6 +63,8 @@ class Tasks:
             return
         if share.expires_at is not None and share.expires_at <= self.now():
             await self.received.update(share_id, _expired)
+        if share.state is ReceivedState.ACCEPTED:
+            await self.check_received.look(share_id)
         while _is_due(await self.received.get(share_id), self.now()):
             await self.deliver_received.run(share_id)
 

@@ -261,6 +261,8 @@ class ReceivedShare:
         is_signed: whether the notification that made it was signed by `peer`.
         resource_type: the sender's word, `file` or `folder`; deployed senders say `file` for folders too.
         received_at, expires_at: seconds since the epoch.
+        look_at: when it is next looked at whether it still opens, or None.
+        refused_at: when such a look was first refused, or None.
         mount_name: the name it has in its user's mount, given when it is first seen there.
         seen: what it was last seen to be; None before anybody looked.
     """
@@ -283,6 +285,8 @@ class ReceivedShare:
     expires_at: int | None = None
     state: ReceivedState = ReceivedState.PENDING
     outbox: tuple[Message, ...] = ()
+    look_at: float | None = None
+    refused_at: float | None = None
     mount_name: str = ""
     seen: SeenRoot | None = None
 

@@ -39,7 +39,9 @@ def _sent_due(share: SentShare) -> Places:
 
 
 def _received_due(share: ReceivedShare) -> Places:
-    return _due(next_due(share.outbox), share.expires_at, stands=share.state in _RECEIVED_STANDING)
+    looks = (share.look_at,) if share.state is ReceivedState.ACCEPTED else ()
+    times = [time for time in (next_due(share.outbox), *looks) if time is not None]
+    return _due(min(times, default=None), share.expires_at, stands=share.state in _RECEIVED_STANDING)
 
 
 def _mounted(share: ReceivedShare) -> Places:

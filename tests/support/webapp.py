@@ -28,6 +28,7 @@ from gateway.flows.deliver import DeliverReceived, DeliverSent
 from gateway.flows.end_share import EndShare
 from gateway.flows.ladder import Ladder
 from gateway.flows.outbox import Outbox, RetryRule
+from gateway.flows.remote_keys import RemoteKeys
 from gateway.flows.send_share import SendShare
 from gateway.flows.use_remote import UseRemote
 from gateway.identity.base import Identity
@@ -246,10 +247,9 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
         answer_share=AnswerShare(shares=received, deliver=tell_received, now=clock),
         use_remote=UseRemote(
             resolver=peer,
-            client=peer,
+            keys=RemoteKeys(client=peer, authority=authority, now=clock),
             backend=lambda _url, _authorize, _renew: (backend or LocalBackend)(folder / "remote"),
             check_url=lambda _url: None,
-            authority=authority,
             now=clock,
         ),
         sent=sent,
