@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.app import behind, transfers
 from gateway.app import mount as mounting
+from gateway.app import people as meeting
 from gateway.app.core import Core
 from gateway.app.flows import Flows
 from gateway.app.peers import Far
@@ -61,7 +62,8 @@ async def build(
     accounts.set_up(app)
     keys = host_key_doors(flows.use_remote.reach_ssh, flows.answer_share, ui.pages)
     copies = (*transfers.doors(core, flows.transferring, ui.pages), *keys)
-    users = (*mounting.doors(core, mounts, api.gate), *api.doors(), *ui.doors(), *copies, *accounts.doors())
+    met = meeting.user_doors(core, flows.meeting, api.gate)
+    users = (*mounting.doors(core, mounts, api.gate), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = behind.build(core, api.gate.cookie)
     app.router.add_route("*", "/{path:.*}", elsewhere.answer, expect_handler=leave_to_service)
@@ -101,7 +103,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         prefix=config.prefix,
         max_streams=limits.streams_per_share,
     )
-    return (*ocm.doors(), *token.doors(), *granted.doors())
+    return (*ocm.doors(), *token.doors(), *granted.doors(), *meeting.peer_doors(core, flows.meeting, gate))
 
 
 def _public_key(core: Core) -> tuple[str, str]:

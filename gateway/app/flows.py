@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from gateway.app import people as meeting_people
 from gateway.app import sshaway, transfers
 from gateway.app.core import Core
 from gateway.app.peers import Far
+from gateway.app.people import Meeting
 from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
 from gateway.crypto.secrets import new_id, new_secret
@@ -52,6 +54,7 @@ class Flows:
     transferring: Transferring
     received_shelf: ReceivedShelf
     store_account: StoreAccount
+    meeting: Meeting
     tasks: Tasks
 
 
@@ -85,6 +88,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         store_account=StoreAccount(
             accounts=core.store.table(STORED_ACCOUNTS), places=near, attempt=people.throttle.attempt, now=core.now
         ),
+        meeting=meeting_people.build(core, far, people),
         tasks=Tasks(
             sent=sent,
             received=received,

@@ -16,6 +16,7 @@ from gateway.cli.apppasswords import COMMANDS as FOR_PROGRAMS
 from gateway.cli.demo import demo
 from gateway.cli.exits import INTERRUPTED, exit_code
 from gateway.cli.operate import COMMANDS as FOR_OPERATORS
+from gateway.cli.people import COMMANDS as FOR_PEOPLE
 from gateway.cli.sshkeys import COMMANDS as FOR_KEYS
 from gateway.cli.transfer import COMMANDS as FOR_TRANSFERS
 from gateway.cli.use import COMMANDS as FOR_USERS
@@ -28,7 +29,7 @@ def cli() -> None:
     """Open Cloud Mesh federation for storage that already exists."""
 
 
-for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_TRANSFERS, *FOR_ACCOUNTS, *FOR_PROGRAMS, *FOR_KEYS, demo):
+for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_TRANSFERS, *FOR_ACCOUNTS, *FOR_PROGRAMS, *FOR_KEYS, *FOR_PEOPLE, demo):
     cli.add_command(command)
 
 

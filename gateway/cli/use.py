@@ -131,7 +131,7 @@ def create(
         "protocols": list(protocols) or None,
     }
     made = client.post("shares", document)
-    _show(made, _sent_line, as_json=as_json)
+    show_records(made, _sent_line, as_json=as_json)
     if made["state"] == "refused":
         raise GatewayError(Kind.FORBIDDEN, f"The other provider refused the share: {made['problem']}")
 
@@ -141,7 +141,7 @@ def create(
 @as_user
 def list_sent(client: RestClient, *, as_json: bool) -> None:
     """List what you have shared."""
-    _show(client.shares("shares"), _sent_line, as_json=as_json)
+    show_records(client.shares("shares"), _sent_line, as_json=as_json)
 
 
 @share.command("show")
@@ -150,7 +150,7 @@ def list_sent(client: RestClient, *, as_json: bool) -> None:
 @as_user
 def show(client: RestClient, *, share_id: str, as_json: bool) -> None:
     """Show all that is known of a share of yours."""
-    _show(client.get(f"shares/{_segment(share_id)}"), _details, as_json=as_json)
+    show_records(client.get(f"shares/{segment(share_id)}"), _details, as_json=as_json)
 
 
 @share.command("change")
@@ -179,11 +179,11 @@ def change(
     if endless:
         document["expires_at"] = None
     if write is not None or share_on is not None:
-        old = client.get(f"shares/{_segment(share_id)}")["permissions"]
+        old = client.get(f"shares/{segment(share_id)}")["permissions"]
         document["permissions"] = _permissions(
             write="write" in old if write is None else write, share_on="share" in old if share_on is None else share_on
         )
-    _show(client.patch(f"shares/{_segment(share_id)}", document), _sent_line, as_json=as_json)
+    show_records(client.patch(f"shares/{segment(share_id)}", document), _sent_line, as_json=as_json)
 
 
 def _permissions(*, write: bool, share_on: bool) -> list[str]:
@@ -196,7 +196,7 @@ def _permissions(*, write: bool, share_on: bool) -> list[str]:
 @as_user
 def revoke(client: RestClient, *, share_id: str, as_json: bool) -> None:
     """End a share at once."""
-    _show(json.loads(client.call("DELETE", f"shares/{_segment(share_id)}")), _sent_line, as_json=as_json)
+    show_records(json.loads(client.call("DELETE", f"shares/{segment(share_id)}")), _sent_line, as_json=as_json)
 
 
 @click.group()
@@ -209,7 +209,7 @@ def received() -> None:
 @as_user
 def list_received(client: RestClient, *, as_json: bool) -> None:
     """List what you have received."""
-    _show(client.shares("received"), _received_line, as_json=as_json)
+    show_records(client.shares("received"), _received_line, as_json=as_json)
 
 
 @received.command("accept")
@@ -218,7 +218,7 @@ def list_received(client: RestClient, *, as_json: bool) -> None:
 @as_user
 def accept(client: RestClient, *, share_id: str, as_json: bool) -> None:
     """Accept a share."""
-    _show(client.post(f"received/{_segment(share_id)}/accept"), _received_line, as_json=as_json)
+    show_records(client.post(f"received/{segment(share_id)}/accept"), _received_line, as_json=as_json)
 
 
 @received.command("decline")
@@ -227,7 +227,7 @@ def accept(client: RestClient, *, share_id: str, as_json: bool) -> None:
 @as_user
 def decline(client: RestClient, *, share_id: str, as_json: bool) -> None:
     """Decline a share, or give back one that you accepted."""
-    _show(client.post(f"received/{_segment(share_id)}/decline"), _received_line, as_json=as_json)
+    show_records(client.post(f"received/{segment(share_id)}/decline"), _received_line, as_json=as_json)
 
 
 @received.command("ls")
@@ -238,7 +238,7 @@ def decline(client: RestClient, *, share_id: str, as_json: bool) -> None:
 def ls(client: RestClient, *, share_id: str, path: str, as_json: bool) -> None:
     """List a folder of a received share."""
     listing = client.get(_file(share_id, path))
-    _show(listing["entries"], _entry_line, as_json=as_json)
+    show_records(listing["entries"], _entry_line, as_json=as_json)
     if listing["is_cut"]:
         click.echo("There are more entries than are shown.", err=True)
 
@@ -278,14 +278,16 @@ def put(client: RestClient, *, share_id: str, source: Path, path: str) -> None:
 
 
 def _file(share_id: str, path: str) -> str:
-    return f"received/{_segment(share_id)}/files/{path_in_url(path)}"
+    return f"received/{segment(share_id)}/files/{path_in_url(path)}"
 
 
-def _segment(share_id: str) -> str:
+def segment(share_id: str) -> str:
+    """Return a name as one segment of a path."""
     return path_in_url(share_id).replace("/", "%2F")
 
 
-def _show(found: Any, line: Callable[[dict[str, Any]], str], *, as_json: bool) -> None:
+def show_records(found: Any, line: Callable[[dict[str, Any]], str], *, as_json: bool) -> None:
+    """Print a record or several, as JSON or each by its `line`."""
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

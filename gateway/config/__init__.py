@@ -10,10 +10,10 @@ from __future__ import annotations
 from gateway.config.checks import check
 from gateway.config.load import ConfigError, load
 from gateway.config.passsection import Passthrough
+from gateway.config.peersections import Criteria, Invites, Peers
 from gateway.config.reference import reference_schema, reference_table, reference_yaml
 from gateway.config.sections import (
     Config,
-    Criteria,
     Http,
     Identity,
     Jobs,
@@ -22,7 +22,6 @@ from gateway.config.sections import (
     MacMetadata,
     Mount,
     Ops,
-    Peers,
     Provider,
     Session,
     Shares,
@@ -37,6 +36,7 @@ __all__ = [
     "Criteria",
     "Http",
     "Identity",
+    "Invites",
     "Jobs",
     "Limits",
     "Log",

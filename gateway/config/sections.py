@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from gateway.config.passsection import Passthrough
+from gateway.config.peersections import Criteria, Invites, Peers
 from gateway.config.sshsection import Ssh
 from gateway.config.storagesections import Section, Storage, StorageRule
 from gateway.config.values import (
     Count,
     FilePath,
     HiddenText,
-    Hosts,
     Networks,
     Origin,
     Port,
@@ -108,34 +108,6 @@ class Identity(Section):
         examples=["/etc/ocm-gateway/users.yaml"],
     )
     cache_seconds: Seconds = Field(300, description="How long a successful log-in is remembered.")
-
-
-class Criteria(Section):
-    """What peers must do; each is announced in discovery and enforced."""
-
-    must_use_http_sig: bool = Field(default=False, description="Refuse what is not signed.")
-    must_exchange_token: bool = Field(default=False, description="Open shares only to exchanged tokens.")
-
-
-class Peers(Section):
-    """The other servers."""
-
-    allow: Hosts = Field((), description="Only these hosts; empty: everybody.", examples=["cloud.example.net"])
-    deny: Hosts = Field((), description="Never these hosts.", examples=["bad.example.net"])
-    allow_http: bool = Field(default=False, description="Speak plain http with peers: for tests only.")
-    allow_cidr: Networks = Field(
-        (),
-        description="Private networks in which peers may be, for tests and closed networks.",
-        examples=["10.0.0.0/8"],
-    )
-    ca_file: FilePath | None = Field(
-        None, description="Certificates to trust instead of the system's.", examples=["/etc/ssl/peers-ca.pem"]
-    )
-    connect_seconds: Seconds = Field(10, description="How long a connection to a peer may take.")
-    total_seconds: Seconds = Field(60, description="How long a request to a peer may take.")
-    redirects: int = Field(3, ge=0, le=20, description="How many redirects of a peer's discovery are followed.")
-    discovery_cache_seconds: Seconds = Field(3600, description="How long a peer's document and keys are kept.")
-    failure_cache_seconds: Seconds = Field(60, description="How long a peer that failed is not asked again.")
 
 
 class Token(Section):
@@ -290,6 +262,7 @@ class Config(Section):
     peers: Peers = Peers()
     token: Token = Token()
     shares: Shares = Shares()
+    invites: Invites = Invites()
     limits: Limits = Limits()
     session: Session = Session()
     mount: Mount = Mount()

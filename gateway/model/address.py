@@ -100,6 +100,13 @@ def host_of_url(url: str) -> Host:
     return parse_host(parts.netloc)
 
 
+def without_port(host: Host) -> Host:
+    """Return the host without its port, if it has one."""
+    # The last colon of a bare IPv6 address has no number but `1]` or the like behind it.
+    name, _, port = host.rpartition(":")
+    return Host(name) if port.isdigit() else host
+
+
 def _without_host(identifier: str, host: Host) -> str:
     # Deployed peers have sent `id@host@host` and `id@https://host@host` (dialects.md 13, thread 13).
     doubles = rf"(@(https?://)?{re.escape(host)})+\Z"

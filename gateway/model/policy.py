@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import GatewayError, Kind
-from gateway.model.address import Host, OcmAddress, parse_address
+from gateway.model.address import Host, OcmAddress, parse_address, without_port
 from gateway.model.peer import AnyPeer, Discovery, Peer, VerifiedPeer
 from gateway.model.share import Permission, Requirement
 
@@ -91,7 +91,7 @@ class PeerRules:
 
 def may_contact(host: Host, rules: PeerRules) -> Allow | Deny:
     """Decide whether we speak with `host` at all, before anything is fetched from it (DISC-8)."""
-    spellings = (host, _without_port(host))
+    spellings = (host, without_port(host))
     if any(_matches(spelling, pattern) for pattern in rules.deny for spelling in spellings):
         return Deny(Kind.FORBIDDEN, f"{host} is not allowed here.", code="peer-denied")
     if rules.allow and not any(_matches(host, pattern) for pattern in rules.allow):
@@ -203,9 +203,3 @@ _EXCHANGE_CRITERION = Requirement.MUST_EXCHANGE_TOKEN.value
 
 def _matches(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
-
-
-def _without_port(host: Host) -> str:
-    # The last colon of a bare IPv6 address has no number but `1]` or the like behind it.
-    name, _, port = host.rpartition(":")
-    return name if port.isdigit() else host

@@ -21,6 +21,12 @@ URL_MAX_CHARS = 2048
 _EXCHANGE_TOKEN = "exchange-token"  # noqa: S105 - the draft's word, not a secret
 
 
+# Some peers look for the draft's `invites`, some for the name of the end point (`dialects.md` 3.10).
+CAPABILITIES = frozenset(
+    {_EXCHANGE_TOKEN, "http-sig", "invite-accepted", "invites", "notifications", "protocol-object"}
+)
+
+
 class Variant(StrEnum):
     """A form of our document."""
 
@@ -48,7 +54,7 @@ class DiscoveryOffer:
     public_url: str
     prefix: str
     provider: str
-    capabilities: frozenset[str] = frozenset({_EXCHANGE_TOKEN, "http-sig", "notifications", "protocol-object"})
+    capabilities: frozenset[str] = CAPABILITIES
     criteria: frozenset[str] = frozenset()
     has_token_end_point: bool = True
     ssh_address: str | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from gateway.model.account import StoredAccount
 from gateway.model.apppassword import AppPassword
+from gateway.model.contact import Contact
+from gateway.model.invite import KEPT_SECONDS, Invite
 from gateway.model.lock import LockClaim
 from gateway.model.mark import WriteMark
 from gateway.model.peer import Peer
@@ -147,6 +149,25 @@ KNOWN_USERS = TableSpec(
     lookups={},
     # Users are matched exactly first and then by a unique match in any case (DESIGN 7).
     indexes={"folded": lambda user: ((user.identifier.casefold(), 0.0),)},
+)
+
+INVITES = TableSpec(
+    name="invites",
+    record=Invite,
+    version=1,
+    key=lambda invite: invite.invite_id,
+    lookups={"token": lambda invite: (invite.token.reveal(),)},
+    indexes={"user": lambda invite: ((invite.user, invite.created_at),)},
+    expires_at=lambda invite: invite.expires_at + KEPT_SECONDS,
+)
+
+CONTACTS = TableSpec(
+    name="contacts",
+    record=Contact,
+    version=1,
+    key=lambda contact: contact.contact_id,
+    lookups={},
+    indexes={"user": lambda contact: ((contact.user, contact.created_at),)},
 )
 
 STORED_ACCOUNTS = TableSpec(

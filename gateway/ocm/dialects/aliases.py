@@ -40,6 +40,8 @@ WEBDAV_URI = ("uri", "url", "URI")
 SENDER = ("sender", "sharedBy", "owner")
 SENDER_DISPLAY_NAME = ("senderDisplayName", "sharedByDisplayName")
 NOTIFICATION_TYPE = ("notificationType", "type")
+# The draft has `userID`; Nextcloud 32 and the oldest servers have `userId` (live-captures.md, 29).
+USER_ID = ("userID", "userId")
 
 
 def translated(words: Iterable[str], table: Mapping[str, str]) -> frozenset[str]:

@@ -1,0 +1,121 @@
+"""Commands of users for people at other servers: invitations and contacts."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from gateway.cli.rest import RestClient
+from gateway.cli.use import as_user, json_option, printable, segment, show_records
+
+
+@click.group()
+def invite() -> None:
+    """Invite people at other servers, and accept their invitations."""
+
+
+@invite.command("create")
+@click.option("--description", default="", help="A note to yourself, up to 50 characters.")
+@json_option
+@as_user
+def create(client: RestClient, *, description: str, as_json: bool) -> None:
+    """Make an invitation, to be given to one person in any way you like."""
+    made = client.post("invites", {"description": description})
+    if as_json:
+        click.echo(json.dumps(made, indent=2))
+        return
+    click.echo(f"Give one of these to the person you invite; it is good once, until {_day(made['expires_at'])}:")
+    click.echo(f"  {made['plain']}")
+    click.echo(f"  {made['invite']}")
+
+
+@invite.command("accept")
+@click.argument("text", metavar="INVITATION")
+@json_option
+@as_user
+def accept(client: RestClient, *, text: str, as_json: bool) -> None:
+    """Accept the INVITATION that somebody gave you: a link, token@host, or a long string of letters."""
+    show_records(client.post("invites/accept", {"invite": text}), _contact_line, as_json=as_json)
+
+
+@invite.command("list")
+@json_option
+@as_user
+def list_invites(client: RestClient, *, as_json: bool) -> None:
+    """List your invitations."""
+    show_records(client.shares("invites", "invites"), _invite_line, as_json=as_json)
+
+
+@invite.command("withdraw")
+@click.argument("invite_id")
+@json_option
+@as_user
+def withdraw(client: RestClient, *, invite_id: str, as_json: bool) -> None:
+    """End an invitation that nobody has accepted."""
+    ended = json.loads(client.call("DELETE", f"invites/{segment(invite_id)}"))
+    show_records(ended, _invite_line, as_json=as_json)
+
+
+@click.group()
+def contacts() -> None:
+    """See whom you know at other servers, and whom you trust."""
+
+
+@contacts.command("list")
+@json_option
+@as_user
+def list_contacts(client: RestClient, *, as_json: bool) -> None:
+    """List your contacts."""
+    show_records(client.shares("contacts", "contacts"), _contact_line, as_json=as_json)
+
+
+@contacts.command("trust")
+@click.argument("contact_id")
+@click.option("--not", "is_off", is_flag=True, help="Ask about every share again.")
+@json_option
+@as_user
+def trust(client: RestClient, *, contact_id: str, is_off: bool, as_json: bool) -> None:
+    """Accept what this contact shares without being asked."""
+    changed = client.patch(f"contacts/{segment(contact_id)}", {"trusted": not is_off})
+    show_records(changed, _contact_line, as_json=as_json)
+
+
+@contacts.command("name")
+@click.argument("contact_id")
+@click.argument("label")
+@json_option
+@as_user
+def name(client: RestClient, *, contact_id: str, label: str, as_json: bool) -> None:
+    """Give a contact a name of your own."""
+    changed = client.patch(f"contacts/{segment(contact_id)}", {"label": label})
+    show_records(changed, _contact_line, as_json=as_json)
+
+
+@contacts.command("remove")
+@click.argument("contact_id")
+@as_user
+def remove(client: RestClient, *, contact_id: str) -> None:
+    """Remove a contact; the other side is not told."""
+    client.call("DELETE", f"contacts/{segment(contact_id)}")
+
+
+def _invite_line(record: dict[str, Any]) -> str:
+    then = f"by {record['accepted_by']}" if record["accepted_by"] else f"until {_day(record['expires_at'])}"
+    note = f"  ({record['description']})" if record["description"] else ""
+    return printable(f"{record['id']}  {record['state']:<9} {then}{note}")
+
+
+def _contact_line(record: dict[str, Any]) -> str:
+    named = record["label"] or record["display_name"]
+    trusted = "  (trusted)" if record["trusted"] else ""
+    return printable(f"{record['id']}  {record['address']:<30} {named}{trusted}")
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+COMMANDS = (invite, contacts)
