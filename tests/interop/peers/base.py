@@ -134,23 +134,28 @@ class Peer(FakePeer):
     # How it comes and goes.
 
     @classmethod
+    def name(cls) -> str:
+        """Return the name of its host."""
+        return re.sub(r"[^a-z0-9]", "", cls.product.lower()) + ".localhost"
+
+    @classmethod
     @asynccontextmanager
     async def meeting(cls, gateway):
         """Run this peer, and let it know where the gateway is."""
-        name = re.sub(r"[^a-z0-9]", "", cls.product.lower())
-        async with (
-            cls.running(f"{name}.localhost") as peer,
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=NearResolver(), force_close=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-            ) as session,
-        ):
-            peer.session = session
-            peer.gateway_url = gateway.config.public_url
-            peer.authority = gateway.config.authority
-            peer.clock = gateway.clock
+        async with cls.running(cls.name()) as peer, peer.knowing(gateway):
             yield peer
+
+    @asynccontextmanager
+    async def knowing(self, gateway):
+        """Let a running peer know where the gateway is."""
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=NearResolver(), force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        ) as self.session:
+            self.gateway_url = gateway.config.public_url
+            self.authority = gateway.config.authority
+            yield self
 
     @property
     def address(self) -> str:

@@ -1,0 +1,47 @@
+"""Each captured request is sent again, byte for byte, and finds and causes what it has to."""
+
+import pytest
+from interop import replays
+from interop.captured_table import REPLAYS
+
+OUR_PATH = (b"/dav/", b"/ocm/dav/")
+
+
+@pytest.mark.req("KEYS-3")
+@pytest.mark.req("SHARE-9")
+@pytest.mark.parametrize("replay", REPLAYS, ids=lambda replay: f"{replay.who} {replay.what}")
+async def test_captured_request(tmp_path, replay):
+    """The answer has the expected status, and the gateway is afterwards as it should be."""
+    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+        if replay.before is not None:
+            await replay.before(stage)
+        status, body = await stage.send(replay.request.replace(*OUR_PATH))
+        assert status == replay.status, body
+        await replay.after(stage, body)
+
+
+@pytest.mark.parametrize("path", ["/ocs-provider/", "/status.php", "/index.php/apps/files_sharing/shareinfo?t=x"])
+async def test_what_older_servers_look_for_besides(tmp_path, path):
+    """The doors of other products that old servers try when something is wrong are not there."""
+    async with replays.stage(tmp_path, "localhost:9444", replays.NC31_AT) as stage:
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost:9444\r\n\r\n"
+        assert (await stage.send(head.encode()))[0] == 404
+
+
+async def test_a_signed_request_is_of_its_time(tmp_path):
+    """Six minutes later the very same signed share is refused, and nothing is kept."""
+    replay = next(replay for replay in REPLAYS if replay.what == "shares, signed")
+    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+        stage.clock.at += 360
+        assert (await stage.send(replay.request))[0] == 401
+        assert await stage.received("anna") == []
+
+
+@pytest.mark.parametrize("change", [(b"nc.txt", b"nd.txt"), (b"rsa-sha512", b"rsa-sha256")])
+async def test_a_changed_request_is_refused(tmp_path, change):
+    """One other byte in the body, or another algorithm, and the signature does not hold any more."""
+    replay = next(replay for replay in REPLAYS if replay.what == "shares, signed")
+    changed = replay.request.replace(*change)
+    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+        status, _ = await stage.send(changed)
+        assert status == 401
