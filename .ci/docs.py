@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from interop import compatibility  # noqa: E402 - the path comes first.
+
 from gateway.config import reference_schema, reference_table, reference_yaml  # noqa: E402 - as above.
 from support import conformance  # noqa: E402 - the path comes first.
 
@@ -26,6 +28,7 @@ PAGES = {
     "config/gateway.yaml": reference_yaml,
     "docs/configuration.md": reference_table,
     CHART_SCHEMA: chart_schema,
+    "docs/compatibility.md": compatibility.page,
     "docs/conformance.md": lambda: conformance.page(conformance.proofs()),
 }
 

@@ -1,8 +1,22 @@
-"""The cells of the matrix of peers, and what each of them means."""
+"""The cells of the matrix of peers: what each of them means, and how the peer's side of it is known."""
 
 from __future__ import annotations
 
-from interop.rows import RECEIVER_ROWS
+from enum import StrEnum
+
+from interop.peers.base import Peer, Signing
+from interop.peers.reva import Reva
+from interop.rows import OLD, RECEIVER_ROWS
+
+
+class Evidence(StrEnum):
+    """How it is known that a product behaves as its stand-in does."""
+
+    CAPTURED = "captured"
+    SOURCE = "source"
+    DRAFT = "draft"
+    NONE = "not proven"
+
 
 RECEIVER_STEPS = {
     "discovery": "it finds us with its own reader",
@@ -42,16 +56,46 @@ SENDER_STEPS = {
     "always signed": "once signed to, it never gets anything unsigned",
 }
 
-# Storages that open to Basic alone.
-_BASIC = ("Nextcloud 31", "Nextcloud 33", "ownCloud 10", "Seafile")
-# What is not built: (peer, direction, cell) and why.
-OPEN = {
-    (product, "sender", cell): "received shares are opened with Bearer only"
-    for product in _BASIC
-    for cell in ("list", "read", "write", "rename", "outage")
-}
-
 
 def cells(direction: str) -> tuple[str, ...]:
     """Return the names of the cells of one direction."""
     return (*RECEIVER_STEPS, *RECEIVER_ROWS) if direction == "receiver" else tuple(SENDER_STEPS)
+
+
+# What was not seen on the wire of a product whose traffic was captured, but read in its source.
+_READ_ONLY = {
+    "Nextcloud 31": {"sender": {"outage", "rotation"}, "receiver": {"rotation"}},
+    "ownCloud 10": {"sender": {"outage"}, "receiver": {"outage", "revoked", "permissions"}},
+}
+# What was seen of 32.0.1; the rest of "Nextcloud 33" was read.
+_SEEN_OF_32 = {
+    "sender": {"share", "initiator"},
+    "receiver": {"share", "error", "list", "read", "rotation", "signature", "success code", "protocol.name"},
+}
+_DRAFTS = ("draft -03", "draft -05", "draft -07")
+
+
+def applies(peer: type[Peer], direction: str, cell: str) -> bool:
+    """Tell whether a product has this step at all."""
+    is_new = not issubclass(peer, OLD)
+    there = {
+        ("receiver", "stranger"): issubclass(peer, Reva) and (peer.needs_contact or peer.needs_listing),
+        ("receiver", "leave"): peer.tells_decline,
+        ("receiver", "rotation"): peer.signing is not Signing.NONE,
+        ("receiver", "uri"): is_new,
+        ("sender", "rotation"): peer.signing is not Signing.NONE,
+    }
+    return there.get((direction, cell), True)
+
+
+def evidence(product: str, direction: str, cell: str) -> Evidence:
+    """Return how the peer's side of a cell is known."""
+    if product in _DRAFTS:
+        return Evidence.DRAFT
+    if product == "Nextcloud 35":
+        return Evidence.NONE
+    if product == "Nextcloud 33":
+        return Evidence.CAPTURED if cell in _SEEN_OF_32[direction] else Evidence.SOURCE
+    if product in _READ_ONLY and cell not in _READ_ONLY[product][direction]:
+        return Evidence.CAPTURED
+    return Evidence.SOURCE

@@ -11,16 +11,16 @@ from interop.peers.others import OpencloudmeshGo, Seafile
 from interop.peers.owncloud import OwnCloud10
 from interop.peers.reva import Cernbox, Reva
 
-_OLD = (Nextcloud31, OwnCloud10, Seafile)
+OLD = (Nextcloud31, OwnCloud10, Seafile)
 _TOKENS = {"must-exchange-token"}
 
 
 def _name(peer: Peer, share: dict[str, Any]) -> None:
-    assert share["protocol"]["name"] == ("webdav" if isinstance(peer, _OLD) else "multi")
+    assert share["protocol"]["name"] == ("webdav" if isinstance(peer, OLD) else "multi")
 
 
 def _secret(peer: Peer, share: dict[str, Any]) -> None:
-    assert bool(share["protocol"].get("options")) == isinstance(peer, _OLD)
+    assert bool(share["protocol"].get("options")) == isinstance(peer, OLD)
 
 
 def _webdav(peer: Peer, share: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ that can be moved.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -413,9 +414,10 @@ class Sending:
             if self.peer.tells_unshare:
                 status = await self.peer.unshare(self.offer, self.ours.address)
                 hold(status in self.peer.note_wanted, status)
-            self.offer.is_ended = True
+            else:
+                await self.silent_end()
             if await self.state() == "accepted":
-                # No proof, or no word at all: we look for ourselves.
+                # A word without proof: we look for ourselves.
                 await self.ours.gateway.tasks.check_received.check(self.share["id"])
             hold(await self.state() == "unshared", await self.state())
         async with step("revoked"):
@@ -425,3 +427,18 @@ class Sending:
             is_signing = self.peer.signing is not Signing.NONE
             hold(len(names) >= 2, names)
             hold({"signature" in fields for fields in names} == {is_signing}, names)
+
+    async def silent_end(self) -> None:
+        """It ends a share without a word: we look from time to time, and believe the second refusal."""
+        tasks = self.ours.gateway.tasks
+        self.offer.is_ended = True
+        before = len(self.offer.tree.seen)
+        self.ours.clock.ahead += DAY_SECONDS
+        while await tasks.sweep():
+            pass
+        hold(await self.state() == "accepted", "one refusal is no end")
+        hold(len(self.offer.tree.seen) == before, "it was not ended")
+        self.ours.clock.ahead += DAY_SECONDS
+        async with asyncio.timeout(20):
+            while await self.state() == "accepted":
+                await tasks.sweep()

@@ -1,24 +1,12 @@
-"""The peers that are tried, and how their behaviour is known."""
+"""The peers that are tried."""
 
 from __future__ import annotations
-
-from enum import StrEnum
 
 from interop.peers.base import Peer
 from interop.peers.nextcloud import Nextcloud31, Nextcloud33, Nextcloud35
 from interop.peers.others import Draft, Draft03, Draft05, OpencloudmeshGo, Seafile
 from interop.peers.owncloud import OwnCloud10
 from interop.peers.reva import Cernbox, Ocis, OpenCloud
-
-
-class Evidence(StrEnum):
-    """How it is known that a product behaves as its peer here does."""
-
-    CAPTURED = "captured bytes"
-    SOURCE = "source-read rules"
-    ANNOUNCED = "announced, not proven"
-    DRAFT = "the draft's text"
-
 
 PEERS: tuple[type[Peer], ...] = (
     Nextcloud31,

@@ -50,7 +50,7 @@ class OwnCloud10(Peer):
         demand(kind == "file", 501, {"message": f"ResourceType {kind} is not supported"})
         demand(secret, 400, missing)
         demand("/" not in share["name"], 400, {"message": "The mountpoint name contains invalid characters."})
-        user = share["shareWith"].partition("@")[0]
+        user = share["shareWith"].rpartition("@")[0]
         demand(user in self.users, 400, {"message": f"User {user} does not exist"})
         self.keep(share)
         return 201, []
