@@ -16,7 +16,7 @@ from gateway.app import mount as mounting
 from gateway.app import people as meeting
 from gateway.app.core import Core
 from gateway.app.flows import Flows
-from gateway.app.peers import Far
+from gateway.app.peers import Far, rules_of
 from gateway.app.sshaway import host_key_doors
 from gateway.app.storage import Near
 from gateway.config import Config
@@ -34,6 +34,7 @@ from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
 from gateway.web.granted import GrantedDoor
 from gateway.web.middleware import stamp, watch
+from gateway.web.mirror import MirrorDoor
 from gateway.web.ocm import OcmDoors
 from gateway.web.pages import Pages
 from gateway.web.passthrough import leave_to_service
@@ -75,14 +76,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
     gate = _peer_gate(core, far)
     ocm = OcmDoors(
         gate=gate,
-        offer=DiscoveryOffer(
-            public_url=config.public_url,
-            prefix=config.prefix,
-            provider=config.provider_name,
-            criteria=far.rules.criteria,
-            ssh_address=config.ssh_address if config.ssh.enabled else None,
-            receives_ssh=config.ssh.receive,
-        ),
+        offer=offer_of(config),
         jwks=lambda: core.keys.current().jwks(),
         public_key=partial(_public_key, core),
         receive_share=flows.receive_share,
@@ -103,7 +97,29 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         prefix=config.prefix,
         max_streams=limits.streams_per_share,
     )
-    return (*ocm.doors(), *token.doors(), *granted.doors(), *meeting.peer_doors(core, flows.meeting, gate))
+    mirror = MirrorDoor(
+        opener=core.keys,
+        keys=core.keys.current,
+        once=core.store.once,
+        counter=core.store.counter,
+        public_url=config.public_url,
+        prefix=config.prefix,
+        now=core.now,
+    )
+    met = meeting.peer_doors(core, flows.meeting, gate)
+    return (*ocm.doors(), *token.doors(), *granted.doors(), *met, *mirror.doors())
+
+
+def offer_of(config: Config) -> DiscoveryOffer:
+    """Return what this gateway is configured to say of itself."""
+    return DiscoveryOffer(
+        public_url=config.public_url,
+        prefix=config.prefix,
+        provider=config.provider_name,
+        criteria=rules_of(config).criteria,
+        ssh_address=config.ssh_address if config.ssh.enabled else None,
+        receives_ssh=config.ssh.receive,
+    )
 
 
 def _public_key(core: Core) -> tuple[str, str]:

@@ -33,7 +33,7 @@ async def open_state(config: Config, stack: AsyncExitStack, now: Callable[[], fl
     """
     if not config.store.is_embedded:
         keys = _existing_keys(config)
-        store = await stack.enter_async_context(_connected(config, _external_url(config), keys))
+        store = await stack.enter_async_context(open_external(config, keys))
         await _check_external(store)
         return keys, store
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,6 +60,15 @@ async def mark_store(config: Config) -> None:
         store = await stack.enter_async_context(_connected(config, url, keys))
         await store.health.check_server()
         await store.health.write_marker()
+
+
+def open_external(config: Config, keys: KeyBox) -> RedisStore:
+    """Return the external store, to be entered; nothing about it is checked yet.
+
+    Raises:
+        GatewayError: `CONFIGURATION` if the keys are another gateway's.
+    """
+    return _connected(config, _external_url(config), keys)
 
 
 async def _first_start(

@@ -14,6 +14,7 @@ from gateway import __version__
 from gateway.cli.account import COMMANDS as FOR_ACCOUNTS
 from gateway.cli.apppasswords import COMMANDS as FOR_PROGRAMS
 from gateway.cli.demo import demo
+from gateway.cli.doctor import COMMANDS as FOR_DOCTORS
 from gateway.cli.exits import INTERRUPTED, exit_code
 from gateway.cli.operate import COMMANDS as FOR_OPERATORS
 from gateway.cli.people import COMMANDS as FOR_PEOPLE
@@ -29,7 +30,17 @@ def cli() -> None:
     """Open Cloud Mesh federation for storage that already exists."""
 
 
-for command in (*FOR_OPERATORS, *FOR_USERS, *FOR_TRANSFERS, *FOR_ACCOUNTS, *FOR_PROGRAMS, *FOR_KEYS, *FOR_PEOPLE, demo):
+for command in (
+    *FOR_OPERATORS,
+    *FOR_DOCTORS,
+    *FOR_USERS,
+    *FOR_TRANSFERS,
+    *FOR_ACCOUNTS,
+    *FOR_PROGRAMS,
+    *FOR_KEYS,
+    *FOR_PEOPLE,
+    demo,
+):
     cli.add_command(command)
 
 

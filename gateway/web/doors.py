@@ -1,7 +1,8 @@
 """The table of doors (DESIGN 5): every path that is ours, and the lock on it.
 
 A `Door` cannot be made without a lock, and `mount` is the only way to a route of the public application, besides the
-one for all that is not ours. What the locks mean is in `Lock`; who opens them is in `usergate`, `peergate`, `granted`.
+one for all that is not ours. What the locks mean is in `Lock`; who opens them is in `usergate`, `peergate`, `granted`,
+`mirror`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Lock(StrEnum):
     PEER = "peer"
     GRANT = "grant"
     USER = "user"
+    KEYS = "keys"  # whoever holds this gateway's own key file
 
 
 class Style(StrEnum):

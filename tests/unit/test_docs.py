@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app.doctor import CHECKS
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -40,3 +42,11 @@ def test_every_dependency_is_listed():
     )
     names = {plain(re.match(r"[\w.-]+", one)[0]) for one in wanted}
     assert {plain(name): version for name, version in rows} == {name: versions[name] for name in names}
+
+
+def test_page_of_the_self_test_lists_its_checks():
+    """The page of the self-test lists every check, in its order and words, with the place that findings link to."""
+    rows = re.findall(
+        r'^\| <a id="([a-z-]+)"></a>([a-z-]+) \| (.+) \|$', (ROOT / "docs/doctor.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert rows == [(check.name, check.name, check.about) for check in CHECKS]

@@ -11,6 +11,8 @@ from gateway.ocm.discovery import Variant
 LEGACY_PATH = "/ocm-provider"
 _LEGACY_AGENTS = ("Nextcloud Server Crawler", "ownCloud Server Crawler")
 _STRINGS_AGENTS = ("Go-http-client/",)
+# One reader of each form, for trying whether each gets its own.
+SAMPLE_AGENTS = ("ocm-gateway", "Nextcloud Server Crawler", "Go-http-client/2.0")
 
 
 def choose_variant(path: str, user_agent: str) -> Variant:

@@ -1,0 +1,137 @@
+"""The self-test finds what breaks federations: planted by a proxy or a setting, and tells the remedy."""
+
+import pytest
+from aiohttp import web
+
+from gateway.app.doctor import examine
+from support.doctorproxy import FaultyProxy
+from support.pair import folder_storage, side
+
+
+@pytest.fixture
+async def gateway(tmp_path):
+    """Run a gateway before a folder."""
+    async with side(tmp_path, "alice", "alice", folder_storage(tmp_path / "files", "alice")) as running:
+        yield running
+
+
+@pytest.fixture
+async def proxy(gateway):
+    """Run a proxy before it, which does no harm yet."""
+    async with FaultyProxy.running(gateway.config.http.port) as running:
+        yield running
+
+
+async def examined(gateway, proxy, **options):
+    return await examine(gateway.config, via=proxy.place, user="alice", **options)
+
+
+def told(report, name, state="failed"):
+    """Return what a report says under a name in a state, as one text."""
+    found = [one for one in report.findings if one.name == name and one.result.state == state]
+    assert found, report.text()
+    return "\n".join(one.text() for one in found)
+
+
+async def test_a_healthy_gateway_is_in_order(gateway, proxy):
+    """Behind a proxy that does no harm nothing fails, and the status is 0."""
+    report = await examined(gateway, proxy)
+    assert [one.text() for one in report.findings if one.result.state == "failed"] == []
+    assert report.status(strict=False) == 0
+
+
+async def test_end_point_with_another_host(gateway, proxy):
+    """An end point that names another host than people's addresses is found."""
+    ours = gateway.config.public_url.encode()
+    proxy.rewrite = lambda body: body.replace(b'"endPoint": "' + ours, b'"endPoint": "https://inside.example.org')
+    report = await examined(gateway, proxy)
+    assert "endPoint says inside.example.org" in told(report, "one-name")
+    assert "public_url" in told(report, "one-name")
+    assert report.status(strict=False) == 1
+
+
+async def test_prefix_stripped(gateway, proxy):
+    """A proxy that takes our prefix off the path is found, with the line that does it."""
+    proxy.target = lambda target: target.removeprefix("/ocm") or "/"
+    report = await examined(gateway, proxy)
+    assert "proxy_pass http://gateway:8080;" in told(report, "jwks")
+    assert "proxy_pass http://gateway:8080;" in told(report, "signature")
+
+
+async def test_slashes_merged(gateway, proxy):
+    """A proxy that decodes or merges what stands in a path is found."""
+    proxy.target = lambda target: target.replace("//", "/").replace("%2F", "/")
+    words = told(await examined(gateway, proxy), "target")
+    assert "/ocm/doctor/a//b arrives as /ocm/doctor/a/b" in words
+    assert "/ocm/doctor/a%2Fb arrives as /ocm/doctor/a/b" in words
+    assert "nocanon" in words
+
+
+@pytest.mark.parametrize("path", ["/.well-known/ocm", "/ocm-provider/"])
+async def test_discovery_answered_by_a_page(gateway, proxy, path):
+    """A page where the document should be is found, at whichever of the paths."""
+    proxy.pages[path] = web.Response(text="<html>Log in</html>", content_type="text/html")
+    words = told(await examined(gateway, proxy), "discovery")
+    assert f"{path} does not answer with a document: 200 (text/html) by something before it" in words
+    assert f"let the proxy pass {path} to the gateway" in words
+
+
+async def test_discovery_redirected(gateway, proxy):
+    """A redirect where the document should be is found."""
+    proxy.pages["/ocm-provider"] = web.Response(status=301, headers={"Location": "/ocm-provider/"})
+    assert "without a redirect" in told(await examined(gateway, proxy), "discovery")
+
+
+async def test_clock_of_the_gateway_off(gateway, proxy):
+    """A gateway whose clock is ten minutes ahead is found, by its clock and by its signatures."""
+    gateway.clock.ahead = 600
+    report = await examined(gateway, proxy)
+    assert "the gateway is 10 min ahead" in told(report, "clock")
+    assert "NTP" in told(report, "signature")
+
+
+async def test_own_clock_off(gateway, proxy):
+    """A machine whose own clock is ten minutes behind is found by the answers of the others."""
+    gateway.clock.ahead = -600
+    report = await examined(gateway, proxy, now=gateway.clock)
+    assert "the public answer is 10 min ahead; the gateway agrees" in told(report, "clock")
+
+
+async def test_body_limit(gateway, proxy):
+    """A proxy that takes only 16 KiB is found, with what passes and what does not."""
+    proxy.max_bytes = 16 * 1024
+    words = told(await examined(gateway, proxy), "size")
+    assert "A body of 65536 bytes does not pass" in words
+    assert "one of 8192 does" in words
+    assert "client_max_body_size 0;" in words
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Signature", "Signature-Input", "Digest", "Depth", "Destination"])
+async def test_field_stripped(gateway, proxy, name):
+    """A field that does not pass is named."""
+    proxy.lost = {name.lower()}
+    assert name in told(await examined(gateway, proxy), "fields")
+
+
+async def test_signature_stripped_is_a_missing_signature(gateway, proxy):
+    """Without its field a signature is told to be missing, in both ways of signing."""
+    proxy.lost = {"signature"}
+    words = told(await examined(gateway, proxy), "signature")
+    assert words.count("does not arrive") == 2
+
+
+async def test_method_blocked(gateway, proxy):
+    """A method that the proxy refuses is named."""
+    proxy.blocked = {"PROPFIND"}
+    words = told(await examined(gateway, proxy), "methods")
+    assert "PROPFIND with 405" in words
+    assert "MKCOL" not in words
+    assert "limit_except" in words
+
+
+async def test_status_page_answered(gateway, proxy):
+    """A page that makes peers take us for another product is found."""
+    proxy.pages["/status.php"] = web.json_response({"installed": True, "version": "31.0.0"})
+    words = told(await examined(gateway, proxy), "probes")
+    assert "/status.php with 200" in words
+    assert "return 404" in words
