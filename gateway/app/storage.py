@@ -69,6 +69,7 @@ class Near:
     abilities: Mapping[str, ProvenAbilities]
     locks: LockTable
     properties: PropertyTable
+    sums: PropertyTable
     follow_moves: FollowMoves
     claims: LockClaims
     marks: WriteMarks
@@ -164,6 +165,7 @@ class Near:
             on_write=partial(self._written, storage, owner),
             on_move=partial(self.follow_moves.moved, storage, owner),
             properties=self.properties,
+            sums=self.sums,
         )
 
     def _ports(self, grant: Grant, still_stands: StillStands) -> RelayPorts:
@@ -239,6 +241,7 @@ async def build(core: Core) -> Near:
         abilities={name: ProvenAbilities(name, storage.relay) for name, storage in options.items()},
         locks=store.locks,
         properties=store.properties,
+        sums=store.sums,
         follow_moves=FollowMoves(shares=store.table(SENT_SHARES), tell_moved=core.watch.tell_ended, now=core.now),
         claims=LockClaims(claims=store.table(LOCK_CLAIMS)),
         marks=WriteMarks(

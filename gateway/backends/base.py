@@ -181,6 +181,17 @@ class KeepsProperties(Protocol):
 
 
 @runtime_checkable
+class KeepsSums(Protocol):
+    """A storage with whose files the sums of their content are kept (see `web.davsums`)."""
+
+    async def sums(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
+        """Return what is kept of `path`, and if `with_members` of what lies in it, by their `one_spelling`."""
+
+    async def keep_sums(self, path: ResourcePath, sums: Changes) -> None:
+        """Keep sums of what was just written at `path`."""
+
+
+@runtime_checkable
 class Sweepable(Protocol):
     """A storage in which a killed process may leave unfinished files, under names that are not shown."""
 

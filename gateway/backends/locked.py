@@ -12,9 +12,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
-from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules
+from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules, keep, read_kept
 from gateway.backends.openfile import AskingFile
 from gateway.errors import GatewayError, Kind
 from gateway.model.lock import DavLock
@@ -35,6 +36,8 @@ class Locked:
     open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
     properties: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
     change_properties: Callable[[ResourcePath, Changes], Awaitable[None]]
+    sums: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
+    keep_sums: Callable[[ResourcePath, Changes], Awaitable[None]]
 
     def __init__(self, backend: Backend, rules: LockRules, tokens: frozenset[str] = frozenset()) -> None:
         self._backend = backend
@@ -52,8 +55,11 @@ class Locked:
             self.open_at = self._open_at
         if rules.properties is not None:
             self._kept = rules.properties
-            self.properties = self._properties
+            self.properties = partial(read_kept, rules.properties, rules.space)
             self.change_properties = self._change_properties
+        if rules.sums is not None:
+            self.sums = partial(read_kept, rules.sums, rules.space)
+            self.keep_sums = partial(keep, rules.sums, rules.space)
 
     @property
     def rules(self) -> LockRules:
@@ -129,9 +135,9 @@ class Locked:
             outcome = await self._backend.copy(source, target, overwrite=overwrite, deep=deep)
         if not outcome.created:
             await self._forget(target, is_itself_kept=True)
-        if self._rules.properties is not None:
+        for table in self._rules.kept:
             keys = source.one_spelling, target.one_spelling
-            await asyncio.shield(self._rules.properties.copy(self._rules.space, *keys, is_deep=deep))
+            await asyncio.shield(table.copy(self._rules.space, *keys, is_deep=deep))
         return outcome
 
     async def lock(
@@ -194,12 +200,9 @@ class Locked:
         async with self._reporting(path, is_whole=True):
             await self._set_inner_time(path, modified)
 
-    async def _properties(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
-        return await self._kept.read(self._rules.space, path.one_spelling, with_members=with_members)
-
     async def _change_properties(self, path: ResourcePath, changes: Changes) -> None:
         await self._check_content(path)
-        await self._kept.change(self._rules.space, path.one_spelling, changes)
+        await keep(self._kept, self._rules.space, path, changes)
 
     @asynccontextmanager
     async def _open_at(self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False) -> AsyncIterator[OpenFile]:
@@ -301,8 +304,8 @@ class Locked:
 
     async def _begin(self, path: ResourcePath) -> None:
         """Let nothing cling to what is new that was kept of something which vanished behind our back."""
-        if self._rules.properties is not None:
-            await self._rules.properties.delete(self._rules.space, path.one_spelling)
+        for table in self._rules.kept:
+            await table.delete(self._rules.space, path.one_spelling)
 
     async def _end(self, path: ResourcePath) -> None:
         await self._forget(path)
@@ -311,8 +314,8 @@ class Locked:
     async def _follow(self, source: ResourcePath, target: ResourcePath) -> None:
         await self._forget(source)
         await self._forget(target)
-        if self._rules.properties is not None:
-            await self._rules.properties.move(self._rules.space, source.one_spelling, target.one_spelling)
+        for table in self._rules.kept:
+            await table.move(self._rules.space, source.one_spelling, target.one_spelling)
         await self._rules.on_move(source, target)
 
     async def _forget(self, path: ResourcePath, *, is_itself_kept: bool = False) -> None:

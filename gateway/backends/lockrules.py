@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.model.lock import LockTable
-from gateway.model.props import PropertyTable
+from gateway.model.props import Changes, Properties, PropertyTable
 from gateway.model.resource import ResourcePath
 
 # A write that took longer than this, in seconds, looks at the locks once more before it takes effect.
@@ -32,7 +32,8 @@ class LockRules:
         holder: the grant (or local user) that acts; a token counts only for the holder of its lock.
         on_write: told every path that was, or may have been, changed.
         on_move: told where something was and where it now is.
-        properties: where dead properties are kept, or None if nowhere.
+        properties: where dead properties are kept, or None if nowhere, and
+        sums: checksums, likewise.
     """
 
     locks: LockTable
@@ -42,4 +43,22 @@ class LockRules:
     on_write: Callable[[ResourcePath], Awaitable[None]] = report_to_nobody
     on_move: Callable[[ResourcePath, ResourcePath], Awaitable[None]] = report_to_nobody
     properties: PropertyTable | None = None
+    sums: PropertyTable | None = None
     new_token: Callable[[], str] = new_token
+
+    @property
+    def kept(self) -> tuple[PropertyTable, ...]:
+        """All that is kept with files, and goes where they go."""
+        return tuple(table for table in (self.properties, self.sums) if table is not None)
+
+
+async def read_kept(
+    table: PropertyTable, space: str, path: ResourcePath, *, with_members: bool = False
+) -> Mapping[ResourcePath, Properties]:
+    """Return what a table keeps of `path`, under whatever spelling."""
+    return await table.read(space, path.one_spelling, with_members=with_members)
+
+
+async def keep(table: PropertyTable, space: str, path: ResourcePath, changes: Changes) -> None:
+    """Change what a table keeps of `path`, under whatever spelling."""
+    await table.change(space, path.one_spelling, changes)

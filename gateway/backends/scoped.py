@@ -18,6 +18,7 @@ from gateway.backends.base import (
     FileDescriptor,
     HasQuota,
     KeepsProperties,
+    KeepsSums,
     OpenAt,
     OpenFile,
     OpenMode,
@@ -78,6 +79,8 @@ class Scoped:
     open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
     properties: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
     change_properties: Callable[[ResourcePath, Changes], Awaitable[None]]
+    sums: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
+    keep_sums: Callable[[ResourcePath, Changes], Awaitable[None]]
 
     def __init__(self, backend: Backend, grant: Grant, still_stands: Callable[[], Awaitable[None]]) -> None:
         self._backend = backend
@@ -98,6 +101,10 @@ class Scoped:
             self._keeper = backend
             self.properties = self._properties
             self.change_properties = self._change_properties
+        if isinstance(backend, KeepsSums):
+            self._summed = backend
+            self.sums = self._sums
+            self.keep_sums = self._keep_sums
 
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""
@@ -177,13 +184,23 @@ class Scoped:
 
     async def _properties(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
         await self._scope.admit(path)
-        root = self._scope.grant.root.one_spelling
-        found = await self._keeper.properties(self._scope.inner(path), with_members=with_members)
-        return {place.below(root): properties for place, properties in found.items()}
+        return self._outer(await self._keeper.properties(self._scope.inner(path), with_members=with_members))
 
     async def _change_properties(self, path: ResourcePath, changes: Changes) -> None:
         await self._scope.admit(path, writes=True)
         await self._keeper.change_properties(self._scope.inner(path), changes)
+
+    async def _sums(self, path: ResourcePath, *, with_members: bool = False) -> Mapping[ResourcePath, Properties]:
+        await self._scope.admit(path)
+        return self._outer(await self._summed.sums(self._scope.inner(path), with_members=with_members))
+
+    async def _keep_sums(self, path: ResourcePath, sums: Changes) -> None:
+        await self._scope.admit(path, writes=True)
+        await self._summed.keep_sums(self._scope.inner(path), sums)
+
+    def _outer(self, found: Mapping[ResourcePath, Properties]) -> Mapping[ResourcePath, Properties]:
+        root = self._scope.grant.root.one_spelling
+        return {place.below(root): kept for place, kept in found.items()}
 
     async def _quota(self, path: ResourcePath) -> Quota:
         await self._scope.admit(path)

@@ -28,8 +28,15 @@ class PropertyLimits:
     space_bytes: int = 16 * 1024 * 1024
 
 
+SUM_LIMITS = PropertyLimits(resource_bytes=1024, resources=10_000, space_bytes=8 * 1024 * 1024)
+"""How many checksums are kept; beyond it the oldest are forgotten, which costs a reader only the time to read."""
+
+
 class PropertyTable(Protocol):
-    """The dead properties of one storage view (`space`), shared by all replicas; each call is one step."""
+    """The dead properties of one storage view (`space`), shared by all replicas; each call is one step.
+
+    Checksums are kept in the same way, but apart: they never take the room of what a client wants remembered.
+    """
 
     async def read(
         self, space: str, path: ResourcePath, *, with_members: bool = False
@@ -40,7 +47,7 @@ class PropertyTable(Protocol):
         """Set and remove properties, all or none.
 
         Raises:
-            GatewayError: `NO_SPACE` if a limit would be passed.
+            GatewayError: `NO_SPACE` if a limit would be passed, and nothing older gives way.
         """
 
     async def move(self, space: str, source: ResourcePath, target: ResourcePath) -> None:

@@ -6,6 +6,7 @@
     <prefix>:once:<fingerprint>, <prefix>:rate:<fingerprint>, <prefix>:feed:<topic>, <prefix>:instance
     <prefix>:locks:{<fingerprint>}:<part>           the locks of one storage view, in one hash slot
     <prefix>:props:{<fingerprint>}:<part>           the dead properties of one storage view, likewise
+    <prefix>:sums:{<fingerprint>}:<part>            the checksums of files in one storage view, likewise
 
 What could be secret or long (look-up values, keys of acts and limits) is there only as a keyed fingerprint.
 """
@@ -82,11 +83,10 @@ class Keyspace:
         documents, paths, expiry = (f"{self.prefix}:locks:{{{tag}}}:{part}" for part in ("docs", "paths", "expiry"))
         return documents, paths, expiry
 
-    def properties(self, space: str) -> tuple[str, str, str]:
-        """Return the keys of the dead properties of one space: documents, paths and size."""
-        tag = self._hashed(f"props:{space}")
-        documents, paths, size = (f"{self.prefix}:props:{{{tag}}}:{part}" for part in ("docs", "paths", "size"))
-        return documents, paths, size
+    def kept(self, family: str, space: str) -> tuple[str, ...]:
+        """Return the keys of what is kept with the files of one space: documents, paths, size and ages."""
+        tag = self._hashed(f"{family}:{space}")
+        return tuple(f"{self.prefix}:{family}:{{{tag}}}:{part}" for part in ("docs", "paths", "size", "ages"))
 
     def _hashed(self, text: str) -> str:
         # What strangers claim may hold lone surrogates, at which a strict encoding would stop.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
+from gateway.model.props import SUM_LIMITS
 from gateway.store.base import TableSpec
 from gateway.store.codec import Sealer
 from gateway.store.keyspace import Keyspace
@@ -53,6 +54,7 @@ class RedisStore:
         self.feed = RedisFeed(self.link, clients.feed, keyspace)
         self.locks = RedisLocks(self.link, keyspace)
         self.properties = RedisProperties(self.link, keyspace)
+        self.sums = RedisProperties(self.link, keyspace, SUM_LIMITS, family="sums", makes_room=True)
         self.health = RedisHealth(self.link, keyspace, instance_id=instance_id)
 
     def table(self, spec: TableSpec[R]) -> RedisTable[R]:

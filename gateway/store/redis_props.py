@@ -1,10 +1,13 @@
-"""Dead properties in Redis: three keys per space in one hash slot, so that a move of a folder is one step.
+"""What is kept with files and folders, in Redis: four keys per space in one hash slot, so that a move is one step.
 
     docs    hash: path -> JSON object of `{namespace}name` to XML
     paths   sorted set, all scores 0: path, so that a range by bytes is a subtree
     size    how many bytes are in `docs`
+    ages    sorted set: path, by when it was last kept; only where the oldest gives way
 
-A path is written `/a/b/`. A space is bounded (`PropertyLimits`), and so is the work of every script.
+Dead properties and checksums are two such families of keys, each with bounds of its own (`PropertyLimits`): a client's
+properties are refused where there is no room, checksums push the oldest out. A path is written `/a/b/`. The bounds
+also bound the work of every script.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from gateway.model.resource import ResourcePath
 from gateway.store.keyspace import Keyspace, to_bytes, to_text
 from gateway.store.link import Argument, Link, Script
 
-# KEYS docs, paths, size; the last three ARGV are the limits. Stands before every script.
+# KEYS docs, paths, size, ages; the last four ARGV are the limits and whether the oldest gives way (1 or 0).
+# Stands before every script.
 _HEAD = r"""
-local docs, paths, size = KEYS[1], KEYS[2], KEYS[3]
-local most_each, most, most_bytes = tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+local docs, paths, size, ages = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local most_each, most, most_bytes = tonumber(ARGV[#ARGV - 3]), tonumber(ARGV[#ARGV - 2]), tonumber(ARGV[#ARGV - 1])
+local makes_room = ARGV[#ARGV] == '1'
 
 -- The byte behind the slash that ends a path is `0`.
 local function within(path)
@@ -32,15 +37,29 @@ local function remove(path)
   redis.call('DECRBY', size, redis.call('HSTRLEN', docs, path))
   redis.call('HDEL', docs, path)
   redis.call('ZREM', paths, path)
+  redis.call('ZREM', ages, path)
+end
+
+local function has_room(path, doc)
+  local before = redis.call('HSTRLEN', docs, path)
+  local total = tonumber(redis.call('GET', size) or '0') + #doc - before
+  return total <= most_bytes and (before > 0 or redis.call('HLEN', docs) < most)
 end
 
 local function put(path, doc)
-  local before = redis.call('HSTRLEN', docs, path)
-  local total = tonumber(redis.call('GET', size) or '0') + #doc - before
-  if #doc > most_each or total > most_bytes or (before == 0 and redis.call('HLEN', docs) >= most) then return 0 end
+  if #doc > most_each then return 0 end
+  while not has_room(path, doc) do
+    local oldest = makes_room and redis.call('ZRANGE', ages, 0, 0)[1]
+    if not oldest then return 0 end
+    remove(oldest)
+  end
+  redis.call('INCRBY', size, #doc - redis.call('HSTRLEN', docs, path))
   redis.call('HSET', docs, path, doc)
   redis.call('ZADD', paths, 0, path)
-  redis.call('SET', size, total)
+  if makes_room then
+    local clock = redis.call('TIME')
+    redis.call('ZADD', ages, string.format('%d.%06d', clock[1], clock[2]), path)
+  end
   return 1
 end
 """
@@ -66,7 +85,7 @@ _CHANGE = Script(
     _HEAD
     + r"""
 local kept = cjson.decode(redis.call('HGET', docs, ARGV[1]) or '{}')
-for place = 2, #ARGV - 3, 3 do
+for place = 2, #ARGV - 4, 3 do
   if ARGV[place + 1] == '+' then kept[ARGV[place]] = ARGV[place + 2] else kept[ARGV[place]] = nil end
 end
 if next(kept) == nil then remove(ARGV[1]) return 1 end
@@ -95,12 +114,27 @@ _DELETE = Script(_HEAD + "for _, path in ipairs(within(ARGV[1])) do remove(path)
 
 
 class RedisProperties:
-    """Implements `PropertyTable`."""
+    """Implements `PropertyTable`.
 
-    def __init__(self, link: Link, keyspace: Keyspace, limits: PropertyLimits | None = None) -> None:
+    Args:
+        family: which family of keys, `props` or `sums`.
+        makes_room: whether the oldest gives way where there is no room, instead of the newest being refused.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        keyspace: Keyspace,
+        limits: PropertyLimits | None = None,
+        *,
+        family: str = "props",
+        makes_room: bool = False,
+    ) -> None:
         self._link = link
         self._keyspace = keyspace
         self._limits = limits or PropertyLimits()
+        self._family = family
+        self._makes_room = makes_room
 
     async def read(
         self, space: str, path: ResourcePath, *, with_members: bool = False
@@ -131,9 +165,9 @@ class RedisProperties:
 
     async def _run(self, script: Script, space: str, *arguments: Argument) -> list[tuple[bytes, bytes]]:
         limits = self._limits
-        bounds = (str(limits.resource_bytes), str(limits.resources), str(limits.space_bytes))
+        bounds = (limits.resource_bytes, limits.resources, limits.space_bytes, int(self._makes_room))
         found: list[tuple[bytes, bytes]] = await self._link.run(
-            script, self._keyspace.properties(space), *arguments, *bounds
+            script, self._keyspace.kept(self._family, space), *arguments, *bounds
         )
         return found
 

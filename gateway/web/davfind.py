@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
-from gateway.backends.base import HasQuota, KeepsProperties
+from gateway.backends.base import HasQuota, KeepsProperties, KeepsSums
 from gateway.errors import GatewayError, Kind
 from gateway.model.props import Properties
 from gateway.model.resource import Entry, Quota, ResourcePath
@@ -17,6 +17,7 @@ from gateway.web import davxml
 from gateway.web.davlocks import SeenLock
 from gateway.web.davprops import LOCK_DISCOVERY, QUOTA_AVAILABLE, QUOTA_USED, Facts, response_xml, wants, wants_dead
 from gateway.web.davshare import DavCall
+from gateway.web.davsums import CHECKSUMS
 from gateway.web.head import closing, read_body
 from gateway.web.respond import XML_TYPE
 
@@ -82,7 +83,10 @@ async def _facts(call: DavCall, asked: davxml.Propfind, *, with_members: bool) -
     dead: Mapping[ResourcePath, Properties] = {}
     if wants_dead(asked) and isinstance(share.backend, KeepsProperties):
         dead = await share.backend.properties(call.path, with_members=with_members)
-    return Facts(share=share, place=call.place, locks=locks, quota=quota, dead=dead)
+    sums: Mapping[ResourcePath, Properties] = {}
+    if wants(asked, CHECKSUMS) and isinstance(share.backend, KeepsSums):
+        sums = await share.backend.sums(call.path, with_members=with_members)
+    return Facts(share=share, place=call.place, locks=locks, quota=quota, dead=dead, sums=sums)
 
 
 async def _quota(call: DavCall) -> Quota | None:

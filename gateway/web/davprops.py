@@ -26,13 +26,14 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known once for all entries of an answer; `locks`, `quota` and dead properties only if asked for."""
+    """What is known once for all entries; `locks`, `quota`, dead properties and `sums` only if asked for."""
 
     share: DavShare
     place: Located
     locks: tuple[SeenLock, ...] = ()
     quota: Quota | None = None
     dead: Mapping[ResourcePath, Properties] = field(default_factory=dict)
+    sums: Mapping[ResourcePath, Properties] = field(default_factory=dict)
 
 
 def response_xml(entry: Entry, asked: Propfind, facts: Facts) -> str:
@@ -50,8 +51,7 @@ def response_xml(entry: Entry, asked: Propfind, facts: Facts) -> str:
         elif asked.names is not None:
             missing.append(property_xml(name))
     if asked.names is None:
-        names = [name for name in dead if name != str(CHECKSUMS)]
-        found += [property_xml(PropertyName.parse(name)) if asked.is_propname else dead[name] for name in names]
+        found += [property_xml(PropertyName.parse(name)) if asked.is_propname else dead[name] for name in dead]
     href = facts.place.href_of(entry.path, is_folder=entry.is_folder)
     # A response without a single propstat is not valid; an empty list of names gets an empty one.
     body = "".join(propstat_xml(props, status) for props, status in ((found, 200), (missing, 404)) if props)
@@ -87,7 +87,7 @@ def wants(asked: Propfind, name: PropertyName) -> bool:
 
 def wants_dead(asked: Propfind) -> bool:
     """Tell whether dead properties have to be looked up."""
-    return asked.names is None or CHECKSUMS in asked.names or not PROTECTED.issuperset(asked.names)
+    return asked.names is None or not PROTECTED.issuperset(asked.names)
 
 
 def _display_name(entry: Entry, facts: Facts) -> str | None:
@@ -145,7 +145,8 @@ def _list(entry: Entry, facts: Facts) -> str:
 
 
 def _checksums(entry: Entry, facts: Facts) -> str | None:
-    return checksums_xml(kept_sums(dead_of(entry, facts), entry))
+    kept = facts.sums.get(entry.path.one_spelling, {}) if facts.sums else {}
+    return checksums_xml(kept_sums(kept, entry))
 
 
 def _id(entry: Entry, facts: Facts) -> str:

@@ -123,6 +123,30 @@ async def test_limits(narrow):
     assert set(await kept(narrow)) == {"/b", "/c", "/d"}
 
 
+async def test_the_oldest_sums_give_way(store):
+    """Where the oldest gives way nothing is refused for want of room, and the neighbour family loses no room by it."""
+    limits = PropertyLimits(resource_bytes=200, resources=3, space_bytes=400)
+    sums = RedisProperties(store.link, store._keyspace, limits, family="sums", makes_room=True)
+    properties = RedisProperties(store.link, store._keyspace, limits)
+    await fill(sums, "a", "b", "c")
+    await fill(sums, "a", "d")
+    assert set(await kept(sums)) == {"/a", "/c", "/d"}
+
+    await sums.change("space", at("e"), {NAME: "x" * 175})
+    await sums.change("space", at("f"), {NAME: "x" * 175})
+    assert set(await kept(sums)) == {"/e", "/f"}
+    await sums.move("space", at("e"), at("g"))
+    await fill(sums, "h", "i")
+    assert set(await kept(sums)) == {"/g", "/h", "/i"}
+    with no_space():
+        await sums.change("space", at("j"), {NAME: "x" * 300})
+
+    await fill(properties, "a", "b", "c")
+    assert set(await kept(properties)) == {"/a", "/b", "/c"}
+    with no_space():
+        await fill(properties, "d")
+
+
 async def test_a_copy_beyond_the_limits_is_incomplete(narrow):
     """Properties that find no room are no reason against a copy."""
     await fill(narrow, "f", "f/a")
