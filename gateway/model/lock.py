@@ -63,7 +63,7 @@ class LockTable(Protocol):
 
         Raises:
             GatewayError: `LOCKED` if it conflicts with one on the same path, above (if deep) or (if deep) below;
-                `NO_SPACE` if there are too many in the space.
+                `NO_SPACE` if there are too many in the space, or too many of this holder.
         """
 
     async def refresh(self, space: str, token: str, *, expires_at: float) -> DavLock | None:

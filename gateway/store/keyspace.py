@@ -77,11 +77,10 @@ class Keyspace:
         """Return the channel of a topic."""
         return f"{self.prefix}:feed:{topic}"
 
-    def locks(self, space: str) -> tuple[str, str, str]:
-        """Return the keys of the locks of one space: documents, paths and expiry."""
+    def locks(self, space: str) -> tuple[str, ...]:
+        """Return the keys of the locks of one space: documents, paths, expiry and holders."""
         tag = self._hashed(f"locks:{space}")
-        documents, paths, expiry = (f"{self.prefix}:locks:{{{tag}}}:{part}" for part in ("docs", "paths", "expiry"))
-        return documents, paths, expiry
+        return tuple(f"{self.prefix}:locks:{{{tag}}}:{part}" for part in ("docs", "paths", "expiry", "holders"))
 
     def kept(self, family: str, space: str) -> tuple[str, ...]:
         """Return the keys of what is kept with the files of one space: documents, paths, size and ages."""

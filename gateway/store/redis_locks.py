@@ -1,8 +1,9 @@
-"""WebDAV locks in Redis: three keys per space in one hash slot, so that one script sees them all.
+"""WebDAV locks in Redis: four keys per space in one hash slot, so that one script sees them all.
 
     docs    hash: token -> flags (deep, exclusive), path, NUL, the rest of the lock as JSON
     paths   sorted set, all scores 0: path NUL token, so that a range by bytes is a subtree
     expiry  sorted set: token -> when the lock ends
+    holders hash: holder -> how many locks it has
 
 A path is written `/a/b/`. Every script first removes what has expired, by the server's own clock: an expired lock
 does not exist (RFC 4918, 6.6). The keys themselves expire with their last lock.
@@ -18,13 +19,15 @@ from gateway.model.resource import ResourcePath
 from gateway.store.keyspace import Keyspace, to_bytes, to_text
 from gateway.store.link import Argument, Link, Script
 
-# KEYS docs, paths, expiry. Stands before every script.
+# KEYS docs, paths, expiry, holders. Stands before every script.
 _HEAD = r"""
-local docs, paths, expiry = KEYS[1], KEYS[2], KEYS[3]
+local docs, paths, expiry, holders = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local clock = redis.call('TIME')
 local now = string.format('%d.%06d', clock[1], clock[2])
 
 local function path_of(doc) return string.sub(doc, 3, string.find(doc, '\0', 1, true) - 1) end
+
+local function holder_of(doc) return cjson.decode(string.sub(doc, string.find(doc, '\0', 1, true) + 1)).holder end
 
 local function remove(token)
   local doc = redis.call('HGET', docs, token)
@@ -32,6 +35,8 @@ local function remove(token)
   redis.call('ZREM', paths, path_of(doc) .. '\0' .. token)
   redis.call('HDEL', docs, token)
   redis.call('ZREM', expiry, token)
+  local holder = holder_of(doc)
+  if redis.call('HINCRBY', holders, holder, -1) <= 0 then redis.call('HDEL', holders, holder) end
   return 1
 end
 
@@ -74,28 +79,34 @@ end
 for _, token in ipairs(redis.call('ZRANGE', expiry, '-inf', now, 'BYSCORE')) do remove(token) end
 """
 
-# No more locks than this at a time in one space; what a holder could do to the others ends there.
+# No more locks than this at a time in one space, and of these no more for one holder: who was given a folder cannot
+# take all the locks that its owner and the others there have.
 SPACE_MAX_LOCKS = 5_000
+HOLDER_MAX_LOCKS = 1_000
 _NO_ROOM = -1
+_TOO_MANY = -2
 
-# ARGV token, document, expiry, most locks, path, folders above it.
+# ARGV token, document, expiry, most locks, most of one holder, path, folders above it.
 _ACQUIRE = Script(
     _HEAD
     + r"""
 local token, doc = ARGV[1], ARGV[2]
 if redis.call('HGET', docs, token) == doc then return 1 end
 if redis.call('HLEN', docs) >= tonumber(ARGV[4]) then return -1 end
+local holder = holder_of(doc)
+if tonumber(redis.call('HGET', holders, holder) or '0') >= tonumber(ARGV[5]) then return -2 end
 local is_deep, is_exclusive = string.sub(doc, 1, 1) == 'D', string.sub(doc, 2, 2) == 'X'
-local others = covering(5)
+local others = covering(6)
 if is_deep then
-  for _, other in ipairs(within(ARGV[5])) do table.insert(others, other) end
+  for _, other in ipairs(within(ARGV[6])) do table.insert(others, other) end
 end
 for _, other in ipairs(others) do
   if is_exclusive or string.sub(redis.call('HGET', docs, other), 2, 2) == 'X' then return 0 end
 end
 redis.call('HSET', docs, token, doc)
-redis.call('ZADD', paths, 0, ARGV[5] .. '\0' .. token)
+redis.call('ZADD', paths, 0, ARGV[6] .. '\0' .. token)
 redis.call('ZADD', expiry, ARGV[3], token)
+redis.call('HINCRBY', holders, holder, 1)
 keep()
 return 1
 """
@@ -122,8 +133,7 @@ _RELEASE_HOLDER = Script(
     + r"""
 local all = redis.call('HGETALL', docs)
 for place = 1, #all, 2 do
-  local rest = string.sub(all[place + 1], string.find(all[place + 1], '\0', 1, true) + 1)
-  if cjson.decode(rest).holder == ARGV[1] then remove(all[place]) end
+  if holder_of(all[place + 1]) == ARGV[1] then remove(all[place]) end
 end
 return 1
 """
@@ -136,18 +146,27 @@ Shown = list[bytes]
 class RedisLocks:
     """Implements `LockTable`; expiry follows the clock of the Redis server."""
 
-    def __init__(self, link: Link, keyspace: Keyspace, *, most: int = SPACE_MAX_LOCKS) -> None:
+    def __init__(
+        self,
+        link: Link,
+        keyspace: Keyspace,
+        *,
+        most: int = SPACE_MAX_LOCKS,
+        most_of_holder: int = HOLDER_MAX_LOCKS,
+    ) -> None:
         self._link = link
         self._keyspace = keyspace
-        self._most = most
+        self._bounds = (most, most_of_holder)
 
     async def acquire(self, space: str, lock: DavLock) -> None:
         """Take a lock; see `LockTable`."""
-        facts: list[Argument] = [lock.token, _document(lock), repr(lock.expires_at), self._most]
+        facts: list[Argument] = [lock.token, _document(lock), repr(lock.expires_at), *self._bounds]
         arguments = [*facts, *_lineage(lock.root)]
         taken = await self._link.run(_ACQUIRE, self._keyspace.locks(space), *arguments)
         if taken == _NO_ROOM:
             raise GatewayError(Kind.NO_SPACE, "There are too many locks here; give some up or wait until they end.")
+        if taken == _TOO_MANY:
+            raise GatewayError(Kind.NO_SPACE, "You hold too many locks here; give some up or wait until they end.")
         if not taken:
             raise GatewayError(Kind.LOCKED, "This resource is locked.")
 

@@ -179,3 +179,24 @@ async def test_locks_are_bounded(store):
     assert len(held) == 20
     assert await locks.release("space", held[0].token)
     await locks.acquire("space", lock("more", "more"))
+
+
+async def test_one_holder_cannot_take_all(store):
+    """One holder is refused beyond its part, others are not; what it gives up or lets run out it may take again."""
+    locks = RedisLocks(store.link, store._keyspace, most=20, most_of_holder=3)
+    tries = [locks.acquire("space", lock(str(n), f"f/{n}", holder="greedy")) for n in range(9)]
+    found = await asyncio.gather(*tries, return_exceptions=True)
+    assert [error.kind for error in found if error is not None] == [Kind.NO_SPACE] * 6
+    await locks.acquire("space", lock("other", "o", holder="modest"))
+    await locks.acquire("another space", lock("there", "t", holder="greedy"))
+
+    held = [one.token for one in await locks.below("space", ResourcePath.parse("f"))]
+    await locks.release("space", held[0])
+    assert await locks.refresh("space", held[1], expires_at=time.time() - 1)
+    for number in ("10", "11"):
+        await locks.acquire("space", lock(number, f"f/{number}", holder="greedy"))
+    with pytest.raises(GatewayError, match="You hold too many locks"):
+        await locks.acquire("space", lock("12", "f/12", holder="greedy"))
+    await locks.release_holder("space", "greedy")
+    for number in ("13", "14", "15"):
+        await locks.acquire("space", lock(number, f"f/{number}", holder="greedy"))
