@@ -15,6 +15,7 @@ from gateway.app.flows import Flows
 from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
 from gateway.errors import GatewayError
+from gateway.jobs.orphans import Orphans
 from gateway.log import get_logger
 from gateway.store.queue import SaqQueue, run_worker
 
@@ -24,6 +25,7 @@ WORKER_CONCURRENCY = 8
 KEYS_READ_SECONDS = 30.0
 REPAIR_SECONDS = 3600.0
 SWEEP_FILES_SECONDS = 86_400.0
+SWEEP_KEPT_SECONDS = 300.0
 RESTART_SECONDS = 1.0
 
 
@@ -42,6 +44,8 @@ def start(core: Core, flows: Flows, near: Near, queue: SaqQueue) -> None:
     _keep(core, "sweep", _repeated(tasks.sweep, core.config.jobs.sweep_seconds))
     _keep(core, "repair", _repeated(tasks.repair, REPAIR_SECONDS))
     _keep(core, "unfinished files", _repeated(near.sweep, SWEEP_FILES_SECONDS))
+    orphans = Orphans(tables=(near.properties, near.sums), view=near.view_of_space)
+    _keep(core, "vanished files", _repeated(orphans.sweep, SWEEP_KEPT_SECONDS))
     _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
 
 

@@ -37,10 +37,10 @@ from gateway.model.address import Host
 from gateway.model.grant import Grant
 from gateway.model.lock import LockTable
 from gateway.model.placement import Rule, storage_of
-from gateway.model.props import PropertyTable
 from gateway.model.resource import Entry, ResourcePath
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
+from gateway.store.redis_props import RedisProperties
 from gateway.store.tables import LOCK_CLAIMS, SENT_SHARES, STORED_ACCOUNTS, WRITE_MARKS
 from gateway.web.davpath import DavRoot
 from gateway.web.davshare import DavShare
@@ -68,8 +68,8 @@ class Near:
     placement: tuple[Rule, ...]
     abilities: Mapping[str, ProvenAbilities]
     locks: LockTable
-    properties: PropertyTable
-    sums: PropertyTable
+    properties: RedisProperties
+    sums: RedisProperties
     follow_moves: FollowMoves
     claims: LockClaims
     marks: WriteMarks
@@ -146,6 +146,11 @@ class Near:
     async def release_locks(self, share: SentShare) -> None:
         """Give up the locks of a share that has ended."""
         await self.locks.release_holder(_space(share.storage, share.owner), share.provider_id)
+
+    def view_of_space(self, space: str) -> Backend | None:
+        """Return what `_space` named as the service account sees it, or None if its storage is not there any more."""
+        storage, _, owner = space.partition("\n")
+        return self.storages[storage].as_service(owner) if storage in self.storages else None
 
     async def sweep(self) -> int:
         """Remove what killed processes left unfinished in local folders long ago; return how much that was."""

@@ -61,3 +61,16 @@ class PropertyTable(Protocol):
 
     async def delete(self, space: str, path: ResourcePath) -> None:
         """Forget `path` and what is below it."""
+
+
+class KeptTable(Protocol):
+    """What of a `PropertyTable` (of properties or sums) may be of files that are gone."""
+
+    async def some_space(self) -> str | None:
+        """Return a space in which something may be kept, chosen by chance, or None if nothing is kept anywhere."""
+
+    async def some(self, space: str, count: int) -> Mapping[ResourcePath, Properties]:
+        """Return what is kept of at most `count` paths, chosen by chance."""
+
+    async def forget(self, space: str, path: ResourcePath, seen: Properties) -> bool:
+        """Forget what is kept of `path` alone, if it is still what was seen; tell whether it was."""

@@ -7,6 +7,7 @@
     <prefix>:locks:{<fingerprint>}:<part>           the locks of one storage view, in one hash slot
     <prefix>:props:{<fingerprint>}:<part>           the dead properties of one storage view, likewise
     <prefix>:sums:{<fingerprint>}:<part>            the checksums of files in one storage view, likewise
+    <prefix>:props:spaces, <prefix>:sums:spaces     the storage views in which there may be any
 
 What could be secret or long (look-up values, keys of acts and limits) is there only as a keyed fingerprint.
 """
@@ -86,6 +87,10 @@ class Keyspace:
         """Return the keys of what is kept with the files of one space: documents, paths, size and ages."""
         tag = self._hashed(f"{family}:{space}")
         return tuple(f"{self.prefix}:{family}:{{{tag}}}:{part}" for part in ("docs", "paths", "size", "ages"))
+
+    def spaces(self, family: str) -> str:
+        """Return the key of the set of spaces in which something of a family may be kept."""
+        return f"{self.prefix}:{family}:spaces"
 
     def _hashed(self, text: str) -> str:
         # What strangers claim may hold lone surrogates, at which a strict encoding would stop.

@@ -7,7 +7,7 @@
 
 Dead properties and checksums are two such families of keys, each with bounds of its own (`PropertyLimits`): a client's
 properties are refused where there is no room, checksums push the oldest out. A path is written `/a/b/`. The bounds
-also bound the work of every script.
+also bound the work of every script. Which spaces there are is noted before anything is kept in one.
 """
 
 from __future__ import annotations
@@ -113,8 +113,37 @@ return 1
 _DELETE = Script(_HEAD + "for _, path in ipairs(within(ARGV[1])) do remove(path) end return 1")
 
 
+# ARGV how many.
+_SOME = Script(
+    _HEAD
+    + r"""
+local answer = {}
+for _, path in ipairs(redis.call('ZRANDMEMBER', paths, ARGV[1])) do
+  table.insert(answer, {path, redis.call('HGET', docs, path)})
+end
+return answer
+"""
+)
+
+# ARGV path, document.
+_FORGET = Script(
+    _HEAD
+    + r"""
+local kept = cjson.decode(redis.call('HGET', docs, ARGV[1]) or '{}')
+local seen = cjson.decode(ARGV[2])
+for name, value in pairs(kept) do
+  if seen[name] ~= value then return 0 end
+  seen[name] = nil
+end
+if next(seen) ~= nil then return 0 end
+remove(ARGV[1])
+return 1
+"""
+)
+
+
 class RedisProperties:
-    """Implements `PropertyTable`.
+    """Implements `PropertyTable` and `KeptTable`.
 
     Args:
         family: which family of keys, `props` or `sums`.
@@ -134,6 +163,7 @@ class RedisProperties:
         self._keyspace = keyspace
         self._limits = limits or PropertyLimits()
         self._family = family
+        self._spaces = keyspace.spaces(family)
         self._makes_room = makes_room
 
     async def read(
@@ -148,6 +178,7 @@ class RedisProperties:
         arguments: list[Argument] = [_path(path)]
         for name, value in changes.items():
             arguments += [to_bytes(name), "-" if value is None else "+", to_bytes(value or "")]
+        await self._link.call("SADD", self._spaces, to_bytes(space))
         if not await self._run(_CHANGE, space, *arguments):
             raise GatewayError(Kind.NO_SPACE, "There is no room for these properties.")
 
@@ -162,6 +193,28 @@ class RedisProperties:
     async def delete(self, space: str, path: ResourcePath) -> None:
         """Forget what is kept; see `PropertyTable`."""
         await self._run(_DELETE, space, _path(path))
+
+    async def some_space(self) -> str | None:
+        """Return a space by chance; see `KeptTable`."""
+        space = await self._link.call("SRANDMEMBER", self._spaces)
+        return None if space is None else to_text(space)
+
+    async def some(self, space: str, count: int) -> Mapping[ResourcePath, Properties]:
+        """Return some of what is kept; see `KeptTable`."""
+        found = await self._run(_SOME, space, count)
+        if not found:
+            await self._leave_out(space)
+        return {ResourcePath.parse(to_text(place)): json.loads(document) for place, document in found}
+
+    async def forget(self, space: str, path: ResourcePath, seen: Properties) -> bool:
+        """Forget what was seen; see `KeptTable`."""
+        return bool(await self._run(_FORGET, space, _path(path), to_bytes(json.dumps(seen, ensure_ascii=False))))
+
+    async def _leave_out(self, space: str) -> None:
+        """Note that nothing is kept in a space, unless something has come into it in between."""
+        await self._link.call("SREM", self._spaces, to_bytes(space))
+        if await self._run(_SOME, space, 1):
+            await self._link.call("SADD", self._spaces, to_bytes(space))
 
     async def _run(self, script: Script, space: str, *arguments: Argument) -> list[tuple[bytes, bytes]]:
         limits = self._limits

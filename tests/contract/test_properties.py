@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -161,3 +162,26 @@ async def test_changes_at_once_all_count(table):
     await asyncio.gather(*(table.change("space", at("a"), {f"{{}}{n}": str(n)}) for n in range(30)))
 
     assert (await table.read("space", at("a")))[at("a")] == {f"{{}}{n}": str(n) for n in range(30)}
+
+
+async def test_what_vanished_is_found_space_by_space(store):
+    """Some of what is kept is shown, in a space that has any; it is forgotten only as it was seen, and only itself."""
+    table = RedisProperties(store.link, store._keyspace, family=f"family{time.time_ns()}")
+    assert await table.some_space() is None
+    await fill(table, "a", "a/b", "c", space="one")
+    await fill(table, "a", space="two")
+    assert {await table.some_space() for _ in range(50)} == {"one", "two"}
+    assert len(await table.some("one", 2)) == 2
+    seen = await table.some("one", 10)
+    assert seen == {at(path): {NAME: path} for path in ("a", "a/b", "c")}
+
+    await table.change("one", at("c"), {NAME: "another"})
+    assert not await table.forget("one", at("c"), seen[at("c")])
+    assert not await table.forget("one", at("a"), {NAME: "a", "{}more": "x"})
+    assert await table.forget("one", at("a"), seen[at("a")])
+    assert not await table.forget("one", at("a"), seen[at("a")])
+    assert await table.some("one", 10) == {at("a/b"): {NAME: "a/b"}, at("c"): {NAME: "another"}}
+
+    await table.delete("two", at("a"))
+    assert await table.some("two", 10) == {}
+    assert {await table.some_space() for _ in range(50)} == {"one"}
