@@ -174,19 +174,21 @@ def _parameters(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _claimed(parameters: dict[str, str]) -> ClaimedSignature:
-    key_id = parameters.get("keyId", "")
-    if not key_id:
+    if not parameters.get("keyId"):
         raise SignatureError(Reason.KEYID_MISSING, "The signature does not name its key.")
-    covered = tuple(parameters.get("headers", "").lower().split(" "))
+    # The draft has defaults for the others; peers write all four, and so nothing is left to be guessed.
+    if len(parameters) != len(_PARAMETERS):
+        raise _malformed()
+    covered = tuple(parameters["headers"].lower().split(" "))
     if len(set(covered)) != len(covered):
         raise _malformed()
     try:
-        signature = base64.b64decode(parameters.get("signature", ""), validate=True)
+        signature = base64.b64decode(parameters["signature"], validate=True)
     except ValueError as error:
         raise _malformed() from error
     return ClaimedSignature(
-        unverified_key_id=key_id,
-        algorithm=parameters.get("algorithm", "").lower(),
+        unverified_key_id=parameters["keyId"],
+        algorithm=parameters["algorithm"].lower(),
         covered=covered,
         signature=signature,
     )

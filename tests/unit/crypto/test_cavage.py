@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from dataclasses import replace
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -79,6 +80,7 @@ def test_what_we_write_is_taken_by_a_strict_reader():
     shown = {"keyId": KEY_ID, "publicKeyPem": PEM}
     assert cavagewire.check(fields, "POST", TARGET, BODY, own_host=HOST, shown=shown) == ""
     assert cavagewire.check(fields, "POST", TARGET, BODY + b" ", own_host=HOST, shown=shown) == "length"
+    assert list(fields) == ["Content-Length", "Date", "Digest", "Signature"]
     covered = "(request-target) content-length date digest host"
     assert fields["Signature"].startswith(f'keyId="{KEY_ID}",algorithm="rsa-sha512",headers="{covered}",signature="')
 
@@ -123,9 +125,26 @@ def test_date_that_is_none(date):
         verify(message(date=date))
 
 
-def test_date_without_a_zone_is_universal():
-    """`-0000` says that the zone is not known; the time is read as universal all the same."""
+@pytest.fixture
+def far_east(monkeypatch):
+    """Let this machine's clock stand in another zone than the universal one."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "EAST-14")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_date_without_a_zone_is_universal(far_east):
+    """`-0000` says that the zone is not known; the time is read as universal all the same, not as our own."""
     verify(message(date=formatdate(NOW, localtime=False)))
+
+
+def test_date_with_a_zone():
+    """A date that names a zone is read in it."""
+    verify(message(date=formatdate(NOW + 3600).replace("-0000", "+0100")))
+    with refused(Reason.CREATED_IN_FUTURE):
+        verify(message(date=formatdate(NOW).replace("-0000", "-0100")))
 
 
 def test_two_dates():
@@ -150,11 +169,32 @@ def test_every_known_digest_counts():
         verify([*((k, v) for k, v in fields.items() if k != "Digest"), ("Digest", "MD5=AAAA")])
 
 
+def test_digests_in_one_field():
+    """Several digests may stand in one field behind each other; each that we know counts."""
+    right, wrong = (cavagewire.sign(KEY, KEY_ID, TARGET, HOST, body, digest="SHA-256") for body in (BODY, b""))
+    for text, reason in [
+        (f"MD5=AAAA,{right['Digest']}", Reason.SIGNATURE_WRONG),  # Signed was another text, but the body is right.
+        (f"{right['Digest']},{wrong['Digest']}", Reason.DIGEST_MISMATCH),
+        (f"{right['Digest']},SHA-512=\u20ac", Reason.DIGEST_MISMATCH),
+    ]:
+        with refused(reason):
+            verify([(name, text if name == "Digest" else value) for name, value in message()])
+
+
 def test_length_is_that_of_the_body():
     """A wrong content length is refused, though it was signed."""
     fields = [(k, v) for k, v in message() if k != "Content-Length"]
     with refused(Reason.LENGTH_MISMATCH):
         verify([*fields, ("Content-Length", "999")])
+
+
+def test_space_around_a_value():
+    """Blanks and tabs around a value are not part of it; whatever else looks like space is (RFC 9110, 5.5)."""
+    rest = [(name, value) for name, value in message() if name != "Content-Length"]
+    verify([*rest, ("Content-Length", f" \t{len(BODY)} ")])
+    for more in ("\xa0", "\v", "X"):
+        with refused(Reason.LENGTH_MISMATCH):
+            verify([*rest, ("Content-Length", f"{len(BODY)}{more}")])
 
 
 @pytest.mark.parametrize("algorithm", ["hs2019", "rsa-sha1", "hmac-sha256", "none", ""])
@@ -187,15 +227,35 @@ def test_further_fields_may_be_covered():
         cavage.verify(replace(claimed, covered=(*claimed.covered, "x-more")), head, BODY, pem=PEM, now=NOW)
 
 
+def test_a_field_that_could_not_be_signed():
+    """A signed field with characters that no header carries is not right, rather than a fault of ours."""
+    fields = [*message(), ("X-More", "\u20ac")]
+    claimed = cavage.find_signature(fields)
+    head = cavage.SignedHead("POST", TARGET, HOST, fields)
+    with refused(Reason.SIGNATURE_WRONG):
+        cavage.verify(replace(claimed, covered=(*claimed.covered, "x-more")), head, BODY, pem=PEM, now=NOW)
+
+
+def test_names_are_parted_by_one_blank():
+    """Two blanks between the names of signed fields have an empty name between them, which nothing can be signed by."""
+    fields = [(name, value.replace(" host", "  host")) for name, value in message()]
+    with refused(Reason.COMPONENT_UNUSABLE):
+        verify(fields)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ('keyId="k",algorithm="rsa-sha512",headers="date",signature="AAAA",created=1', Reason.MALFORMED),
         ('keyId="k",algorithm="rsa-sha512",headers="date",signature="AAAA",created="1"', Reason.UNKNOWN_PARAMETER),
         ('keyId="k",keyId="l",headers="date",signature="AAAA"', Reason.DUPLICATE_PARAMETER),
-        ('keyId="",headers="date",signature="AAAA"', Reason.KEYID_MISSING),
-        ('keyId="k",headers="date",signature="A A"', Reason.MALFORMED),
-        ('keyId="k",headers="date date",signature="AAAA"', Reason.MALFORMED),
+        ('keyId="",algorithm="a",headers="date",signature="AAAA"', Reason.KEYID_MISSING),
+        ('algorithm="a",headers="date",signature="AAkeyid="', Reason.KEYID_MISSING),
+        ('keyId="k",headers="date",signature="AAAA"', Reason.MALFORMED),
+        ('keyId="k",algorithm="a",signature="AAAA"', Reason.MALFORMED),
+        ('keyId="k",algorithm="a",headers="date"', Reason.MALFORMED),
+        ('keyId="k",algorithm="a",headers="date",signature="AA AA"', Reason.MALFORMED),
+        ('keyId="k",algorithm="a",headers="date date",signature="AAAA"', Reason.MALFORMED),
         ("keyId=k", Reason.MALFORMED),
         (f'keyId="{"k" * 9000}"', Reason.TOO_LARGE),
     ],
@@ -204,6 +264,13 @@ def test_malformed(text, reason):
     """What cannot be read as exactly one signature is refused, never taken as unsigned."""
     with refused(reason):
         cavage.find_signature([("Signature", text)])
+
+
+def test_the_longest_signature():
+    """A field of exactly the longest length is read."""
+    text = 'keyId="k",algorithm="a",headers="date",signature=""'
+    claimed = cavage.find_signature([("Signature", text.replace('"k"', f'"{"k" * (8193 - len(text))}"'))])
+    assert len(claimed.unverified_key_id) == 8193 - len(text)
 
 
 def test_two_signatures():
@@ -239,6 +306,16 @@ def test_keys_that_prove_nothing(pem):
     """Text that is no key, keys of another kind, and short RSA keys are refused."""
     with refused(Reason.KEY_REFUSED):
         cavage.public_key(pem)
+
+
+def test_the_longest_key():
+    """A key of 8192 bits is taken, and one with more is not (KEYS-1)."""
+    # Nobody can sign with these numbers, but a reader sees two keys of these lengths.
+    longest, longer = (rsa.RSAPublicNumbers(65537, 2**bits - 1).public_key() for bits in (8192, 8200))
+    pems = [key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() for key in (longest, longer)]
+    assert cavage.public_key(pems[0]).key_size == 8192
+    with refused(Reason.KEY_REFUSED):
+        cavage.public_key(pems[1])
 
 
 def test_older_spelling_of_a_key():

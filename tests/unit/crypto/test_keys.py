@@ -206,7 +206,8 @@ class TestRotation:
     @given(st.lists(st.tuples(st.integers(0, 2000), st.booleans()), max_size=12))
     def test_there_is_never_a_gap(self, steps):
         """Whenever it is called, one key of each kind is active, and what signed stays published long enough."""
-        ring, now, signed = RING, NOW, {}
+        # Without the RSA key, which takes long to make and passes through the same states.
+        ring, now, signed = replace(RING, cavage=()), NOW, {}
         for seconds, begin in steps:
             now += seconds
             was_published = set(_kids(ring))
