@@ -8,7 +8,7 @@ one-line OpenSSH keys, and an end, so that an old statement cannot bring back a 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from joserfc import jws
@@ -83,7 +83,7 @@ def _checked(payload: Mapping[str, object], kind: str, *, authority: str, now: f
     if not isinstance(begins, int) or not isinstance(ends, int) or not begins - LEEWAY_SECONDS <= now < ends:
         raise _refused("is not good now")
     address = payload["address"]
-    if not isinstance(address, str) or not isinstance(lines, Sequence) or isinstance(lines, str):
+    if not isinstance(address, str) or not isinstance(lines, list):
         raise _refused("is not complete")
     keys = public_lines((line for line in lines if isinstance(line, str)), most=KEYS_MAX)
     if not keys:

@@ -6,15 +6,12 @@ from whatever line a peer wrote. What the key proves is checked by the SSH door 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -83,7 +80,7 @@ def public_line(line: str) -> str:
     words = line.split()
     for kind, text in pairwise(words):
         if kind in KEY_TYPES:
-            return f"{kind} {_checked(kind, text)}"
+            return _checked(f"{kind} {text}")
     raise _refused("is not of a type that is taken here")
 
 
@@ -100,21 +97,16 @@ def public_lines(lines: Iterable[str], *, most: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _checked(kind: str, text: str) -> str:
+def _checked(line: str) -> str:
     try:
-        blob = base64.b64decode(text, validate=True)
-        (length,) = struct.unpack_from(">I", blob)
-        key = load_ssh_public_key(f"{kind} {text}".encode())
-    except (ValueError, struct.error, binascii.Error, UnsupportedAlgorithm) as error:
+        # Refuses a key that is of another type than its line says, too.
+        key = load_ssh_public_key(line.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise _refused("cannot be read") from error
-    if blob[4 : 4 + length] != kind.encode():
-        raise _refused("is not of the type that it names")
     if isinstance(key, rsa.RSAPublicKey) and not RSA_MIN_BITS <= key.key_size <= RSA_MAX_BITS:
         raise _refused(f"has to have {RSA_MIN_BITS} to {RSA_MAX_BITS} bits")
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
-        raise _refused("is not of a type that is taken here")
     # Written anew, so that equal keys are equal text.
-    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()[1]
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def _refused(why: str) -> GatewayError:

@@ -97,7 +97,9 @@ class OpenAccess(Generic[B]):
         if share is None:
             await self.health.check_marker()
         # The look-up goes by a name that is known to the recipient only; here it is about the key.
-        elif claimed_user == share.ssh_user and claimed_key in share.recipient_public_keys and share.stands(self.now()):
+        elif (
+            claimed_user == share.ssh_user and claimed_key in share.recipient_public_keys and await self._stands(share)
+        ):
             return share
         raise GatewayError(Kind.UNAUTHENTICATED, "This key opens nothing here.", code="invalid-key")
 

@@ -30,7 +30,8 @@ def is_chosen_by_credential(offer: WebdavOffer, discovery: Discovery, resource_t
     """Tell whether a share is found at the root of its sender's WebDAV, where only the credential tells which it is."""
     if not offer.uri:
         return True
-    if "://" not in offer.uri or discovery.webdav_path(resource_type) is None:
+    # Without a path for any type there is no root.
+    if "://" not in offer.uri or discovery.webdav_path() is None:
         return False
     root, own = (urlsplit(url) for url in (_from_discovery("", discovery, resource_type), offer.uri))
     return (own.netloc, own.path.rstrip("/")) == (root.netloc, root.path.rstrip("/"))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.crypto import cavage
 from gateway.crypto.keys import (
     KEY_FILE_MAX_BYTES,
     Algorithm,
@@ -175,6 +176,49 @@ class TestRotation:
         assert _states(published.cavage) == ["next", "active"]
         assert all(slot.key.key_id.startswith(f"{URL}/") for slot in published.cavage)
         assert replace(RING, cavage=()).rotate(NOW, PACE).cavage == ()
+
+    @pytest.mark.req("KEYS-3")
+    def test_the_key_for_older_peers_is_exchanged_by_the_clock(self):
+        """The RSA key that is shown and signs changes in the second in which it is due, written or not, and stays."""
+        published = RING.rotate(NOW, PACE)
+        following, active = (slot.key for slot in published.cavage)
+        assert published.cavage_key(NOW + 99, PACE) == active
+        assert published.cavage_key(NOW + 100, PACE) == following
+        assert published.cavage_key(NOW + 100, PACE) != active
+        assert published.cavage_key(NOW + 100_000, PACE) == following
+
+    @pytest.mark.req("KEYS-3")
+    def test_a_ring_that_is_written_late_shows_no_other_key(self):
+        """Once the file is written, late or in time, the same RSA key is shown as by the clock; the old one goes."""
+        published = RING.rotate(NOW)
+        written = published.advance(NOW + 2 * DAY)
+        for later in (2, 3, 100):
+            assert written.cavage_key(NOW + later * DAY) == published.cavage_key(NOW + DAY)
+        assert _states(written.cavage) == ["active", "retiring"]
+        assert _states(written.advance(NOW + 9 * DAY).cavage) == ["active"]
+
+    @pytest.mark.req("KEYS-3")
+    def test_the_key_for_older_peers_can_be_shown(self):
+        """Discovery shows the public half in the form that a reader of such signatures takes."""
+        key = RING.cavage_key(NOW)
+        assert key.public_pem().startswith("-----BEGIN PUBLIC KEY-----\n")
+        assert cavage.public_key(key.public_pem()).public_numbers() == key.private.public_key().public_numbers()
+        assert key.private.key_size == 2048
+
+    @pytest.mark.parametrize("kind", ["cavage", "ssh_host"])
+    def test_a_ring_of_an_older_gateway_is_completed(self, kind):
+        """A kind of key that is missing is made, active from now on; all others stay."""
+        old = replace(RING, **{kind: ()})
+        assert not old.is_complete
+        completed = old.completed(NOW + 7.5)
+        assert completed.is_complete
+        assert [(slot.state, slot.since) for slot in getattr(completed, kind)] == [(KeyState.ACTIVE, NOW + 7)]
+        assert replace(completed, **{kind: ()}) == old
+
+    def test_a_complete_ring_stays_as_it_is(self):
+        """Nothing is made where nothing is missing."""
+        assert RING.is_complete
+        assert RING.completed(NOW + 5) == RING
 
     def test_a_next_host_key_is_a_fresh_one(self):
         """A rotation of the SSH host key announces one that was not there before."""

@@ -1,12 +1,19 @@
 """SSH keys as text."""
 
+import base64
+
 import asyncssh
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.crypto.keys import KeyRing, dump_key_ring, parse_key_ring
 from gateway.crypto.ring import Pace
-from gateway.crypto.sshkeys import HostKey, public_line, public_lines
-from gateway.errors import GatewayError
+from gateway.crypto.sshkeys import KEY_TYPES, LINE_MAX_CHARS, HostKey, public_line, public_lines
+from gateway.errors import GatewayError, Kind
+from support.outcome import outcome
 
 PACE = Pace(publish_seconds=100, retire_seconds=1000)
 NOW = 1_800_000_000
@@ -32,24 +39,51 @@ def test_a_key_is_kept_without_what_stands_around_it(kind):
 
 @pytest.mark.req("SHARE-4")
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "",
-        "ssh-ed25519",
-        "ssh-ed25519 ????",
-        "ssh-ed25519 AAAA",
-        "ssh-dss AAAAB3NzaC1kc3MAAACB",
-        ED25519.replace("ssh-ed25519", "ssh-rsa"),
-        line("ssh-rsa", key_size=1024),
-        ED25519 + "x" * 10_000,
+        ("", "is not of a type that is taken here"),
+        ("ssh-ed25519", "is not of a type that is taken here"),
+        ("ssh-ed25519 ????", "cannot be read"),
+        ("ssh-ed25519 AAAA", "cannot be read"),
+        ("ssh-dss AAAAB3NzaC1kc3MAAACB", "is not of a type that is taken here"),
+        (ED25519.replace("ssh-ed25519", "ssh-rsa"), "cannot be read"),
+        (line("ssh-rsa", key_size=1024), "has to have 2048 to 8192 bits"),
+        (ED25519 + "x" * 10_000, "is too long"),
     ],
     # Keys are fresh, and names of tests have to be the same in all processes of a run.
     ids=["nothing", "only a type", "no base64", "too short", "dss", "another type", "weak", "too long"],
 )
-def test_a_key_that_is_none_is_refused(text):
+def test_a_key_that_is_none_is_refused(text, why):
     """What is no key, a weak one, or another than it says, is refused."""
-    with pytest.raises(GatewayError):
+    with pytest.raises(GatewayError) as caught:
         public_line(text)
+    assert (caught.value.kind, caught.value.code) == (Kind.INVALID, "ssh-key")
+    assert caught.value.public == f"This SSH key {why}."
+
+
+def rsa_line(bits):
+    """Return a line that reads as an RSA key of this length; nobody could sign with it."""
+    public = rsa.RSAPublicNumbers(65537, 2**bits - 1).public_key()
+    return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+@pytest.mark.parametrize(("bits", "is_taken"), [(2047, False), (2048, True), (8192, True), (8193, False)])
+def test_how_long_an_rsa_key_may_be(bits, is_taken):
+    """RSA keys are taken from 2048 to 8192 bits."""
+    assert public_lines([rsa_line(bits)], most=1) == ((rsa_line(bits),) if is_taken else ())
+
+
+def test_the_longest_line():
+    """A line of 8192 characters is read, whatever its comment; a longer one is not."""
+    assert public_line(ED25519.ljust(LINE_MAX_CHARS, "x")) == " ".join(ED25519.split()[:2])
+    assert public_lines([ED25519.ljust(LINE_MAX_CHARS + 1, "x")], most=1) == ()
+
+
+@given(st.sampled_from(KEY_TYPES), st.text() | st.binary().map(lambda octets: base64.b64encode(octets).decode()))
+def test_any_text_is_no_key_or_refused(kind, text):
+    """Whatever stands behind a type that is taken here, there is a key or a refusal."""
+    key = outcome(lambda: public_line(f"{kind} {text}"))
+    assert isinstance(key, str) or key.kind is Kind.INVALID
 
 
 @pytest.mark.req("SHARE-4")

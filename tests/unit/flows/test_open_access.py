@@ -429,3 +429,18 @@ async def test_what_was_shared_on_stands_as_long_as_what_it_came_from(state, sta
 
     world.get = get
     assert await world.flow.stands("id1") == stands
+
+
+@pytest.mark.req("SHARE-4")
+async def test_a_key_opens_nothing_that_was_shared_on_from_an_ended_share():
+    """A key is refused at once, as a secret is, when what its share was shared on from has ended."""
+    world = with_key(parent="id0")
+    shares = {"id1": world.share, "id0": replace(world.share, provider_id="id0", parent="")}
+
+    async def get(key):
+        return shares.get(key)
+
+    world.get = get
+    assert (await world.flow.open_with_key("ocm-id1", KEY)).grant == GRANT
+    shares["id0"] = shares["id0"].step(SentState.REVOKED)
+    assert (await key_refused(world, "ocm-id1", KEY))[:2] == (Kind.UNAUTHENTICATED, "invalid-key")

@@ -14,6 +14,7 @@ from gateway.model.policy import (
     Allow,
     Deny,
     PeerRules,
+    is_listed_by_name,
     match_identifier,
     may_accept_unsigned,
     may_contact,
@@ -110,6 +111,21 @@ def test_contact_not_allowed(host, allow):
     public = f"{host} is not among the servers allowed here."
 
     assert may_contact(Host(host), PeerRules(allow=(allow,))) == Deny(Kind.FORBIDDEN, public, "peer-not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_listed"),
+    [
+        (PeerRules(allow=("beta.example", "a.alpha.example")), True),
+        (PeerRules(allow=("*.alpha.example",)), False),
+        (PeerRules(allow=("beta.example",)), False),
+        (PeerRules(), False),
+        (PeerRules(allow=("a.alpha.example",), deny=("*.alpha.example",)), False),
+    ],
+)
+def test_listed_by_name(rules, is_listed):
+    """Only a host that stands on the list of allowed ones itself, and is not denied, was allowed expressly."""
+    assert is_listed_by_name(Host("a.alpha.example"), rules) is is_listed
 
 
 @pytest.mark.req("DISC-5")

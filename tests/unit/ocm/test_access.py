@@ -8,7 +8,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.peer import Discovery, ResourceOffer
 from gateway.model.secret import Secret
 from gateway.model.share import WebdavOffer
-from gateway.ocm.access import check_uri, webdav_url
+from gateway.ocm.access import check_uri, is_chosen_by_credential, webdav_url
 from support.outcome import outcome
 
 
@@ -102,6 +102,41 @@ def test_path_refused(path):
         webdav_url(offer("p1"), peer(path), "file")
 
     assert refused.value.kind is Kind.INVALID
+
+
+@pytest.mark.req("ACC-1")
+@pytest.mark.parametrize(
+    ("uri", "path", "is_chosen"),
+    [
+        ("", "/dav/", True),
+        ("", None, True),
+        ("https://h.example:8443/dav", "/dav/", True),
+        ("https://h.example:8443/dav/", "/dav", True),
+        ("https://h.example:8443/davX", "/davX/", True),
+        ("https://h.example:8443/davX", "/dav/", False),
+        ("https://h.example:8443/dav", "/davX/", False),
+        ("https://h.example:8443/dav/p1", "/dav/", False),
+        ("https://h.example/dav/", "/dav/", False),
+        ("https://h.example:8443/dav/", None, False),
+        ("dav/", "/dav/", False),
+        ("/dav/", "/dav/", False),
+    ],
+)
+def test_chosen_by_credential(uri, path, is_chosen):
+    """A share at the root of its sender's WebDAV is told from others by its credential alone, any other by its URL."""
+    assert is_chosen_by_credential(offer(uri), peer(path), "file") is is_chosen
+
+
+def test_root_of_the_resource_type():
+    """The root is that of the share's own resource type."""
+    types = tuple(
+        ResourceOffer(name=name, share_types=("user",), protocols={"webdav": f"/{name}/"})
+        for name in ("file", "folder")
+    )
+    sender = Discovery(enabled=True, api_version="", end_point="https://h.example/ocm", resource_types=types)
+
+    assert is_chosen_by_credential(offer("https://h.example/folder/"), sender, "folder")
+    assert not is_chosen_by_credential(offer("https://h.example/folder/"), sender, "file")
 
 
 @given(st.text(max_size=30) | st.text("htps:/[]@.%?#x", max_size=20).map("https://".__add__), st.text(max_size=10))

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 
 from gateway.errors import Fault, GatewayError, Kind
+from gateway.model.address import Host, OcmAddress
+from gateway.model.dialect import ChangeNotice
+from gateway.model.resource import EntryKind, ResourcePath
 from gateway.model.secret import Secret
-from gateway.model.share import MessageKind
+from gateway.model.share import MessageKind, Permission, SentShare
 from gateway.ocm.jsontext import parse_object
-from gateway.ocm.notification import Notification, parse, render
+from gateway.ocm.notification import Notification, parse, render, render_change, render_shared_on
 from support import captures
 from support.anyjson import broken
 from support.outcome import outcome
@@ -165,6 +170,56 @@ def test_render(kind, word, message):
         message=message,
         raw=document["notification"],
     )
+
+
+SENT = SentShare(
+    provider_id="p1",
+    owner="alice",
+    owner_display_name="Alice",
+    recipient=OcmAddress("bob", Host("beta.example")),
+    name="Plans",
+    storage="main",
+    root=ResourcePath(("Plans",)),
+    kind=EntryKind.FOLDER,
+    permissions=frozenset({Permission.WRITE, Permission.READ}),
+    secret=Secret("hush"),
+    created_at=1.0,
+)
+CHANGED = {"sharedSecret": "hush", "grantee": "bob@beta.example"} | {
+    "message": "The owner changed what the recipient may do."
+}
+
+
+@pytest.mark.req("NOTE-1")
+@pytest.mark.parametrize(
+    ("notice", "told"),
+    [
+        (ChangeNotice.RESHARE, {"permission": ["read", "write"]}),
+        (ChangeNotice.SHARE, {"protocol": {"name": "multi", "webdav": {"permissions": ["read", "write"]}}}),
+    ],
+)
+def test_render_change(notice, told):
+    """New permissions are told in the two ways that are deployed, as words or as a protocol, and we can read both."""
+    protocol = {"name": "multi", "webdav": {"permissions": ["read", "write"]}}
+    document = render_change(notice, SENT, protocol)
+
+    assert document == {
+        "notificationType": notice.value,
+        "providerId": "p1",
+        "resourceType": "folder",
+        "notification": CHANGED | told,
+    }
+    assert parse(document).permissions == SENT.permissions
+
+
+def test_a_change_repeats_the_announced_type():
+    """A server that was told of a file hears of the same file again, though it is a folder."""
+    assert render_change(ChangeNotice.RESHARE, replace(SENT, announced_type="file"), {})["resourceType"] == "file"
+
+
+def test_render_shared_on():
+    """Who asks to share something on gets the new secret under the name that its family of servers reads."""
+    assert render_shared_on(SENT) == {"token": "hush", "sharedSecret": "hush", "providerId": "p1"}
 
 
 @given(broken(DOCUMENT, ("type", "notification")))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Fault, GatewayError, Kind
+from gateway.model.access import SshAccess
 from gateway.model.address import Host, OcmAddress
 from gateway.model.dialect import Payload
 from gateway.model.peer import Discovery, ResourceOffer
@@ -15,7 +16,7 @@ from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Permission, Requirement, SentShare, ShareType, WebdavOffer
 from gateway.ocm.fields import Fields
 from gateway.ocm.jsontext import parse_object
-from gateway.ocm.protocol import render_protocol
+from gateway.ocm.protocol import parse_ssh_uri, render_protocol
 from gateway.ocm.share import (
     ShareAnswer,
     ShareNotification,
@@ -56,6 +57,7 @@ DOCUMENT: dict[str, object] = {
         },
     },
 }
+A_B_C = ResourcePath(("a b", "c"))
 NAMES = ("sharedBy", "sharedByDisplayName", "code", "ownerDisplayName")
 
 
@@ -331,6 +333,42 @@ def test_ssh_is_read_beside_webdav_and_alone():
     for wrong in ({"uri": "x"}, {}):
         error = refusal(protocol("ssh", ssh=wrong))
         assert (error.kind, [fault.name for fault in error.faults]) == (Kind.INVALID, ["protocol.ssh.uri"])
+
+
+@pytest.mark.req("SHARE-4")
+@pytest.mark.parametrize(
+    ("uri", "access"),
+    [
+        ("bob.x@[2001:DB8::1]:1/a%20b/c", SshAccess(user="bob.x", host="2001:db8::1", port=1, path=A_B_C)),
+        ("u@Xhost.EXAMPLEX:65535", SshAccess(user="u", host="xhost.examplex", port=65535, path=ResourcePath())),
+        ("u@host:22/", SshAccess(user="u", host="host", port=22, path=ResourcePath())),
+    ],
+)
+def test_ssh_uri(uri, access):
+    """User, host, port and path are told apart; hosts are written small, and IPv6 without its brackets."""
+    assert parse_ssh_uri(uri) == access
+
+
+@pytest.mark.req("SHARE-4")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "host:22",
+        "u@host",
+        "u@host:0",
+        "u@host:65536",
+        "u@host:22x",
+        "u@ho st:22",
+        "-oProxyCommand=x@host:22",
+        "u@-host:22",
+        "ssh://u@host:22",
+    ],
+)
+def test_ssh_uri_refused(uri):
+    """What is not exactly user, host and port, or could be taken for an option of a program, leads nowhere."""
+    with pytest.raises(GatewayError) as refused:
+        parse_ssh_uri(uri)
+    assert (refused.value.kind, refused.value.public) == (Kind.INVALID, "it is not user@host:port/path")
 
 
 # Refusing
@@ -705,6 +743,21 @@ def test_answer():
 def test_answer_without_name(document):
     """An answer need not tell a name; an impossible one is passed over."""
     assert parse_answer(document) == ShareAnswer()
+
+
+@pytest.mark.req("SHARE-4", "SHARE-7")
+@pytest.mark.parametrize(
+    ("keys", "read"), [(["a", 1, "b"], ("a", "b")), ("a", ("a",)), ([], ()), ({"a": 1}, ()), (None, ())]
+)
+def test_keys_in_an_answer(keys, read):
+    """An answer may tell public keys, a list or a single one; what is no text is passed over."""
+    assert parse_answer({"recipientPublicKeys": keys}) == ShareAnswer(public_keys=read)
+
+
+@pytest.mark.req("SHARE-4", "SHARE-7")
+def test_answer_with_keys():
+    """Our own answer tells the keys beside the name, where there are any."""
+    assert render_answer("Bob", ("a", "b")) == {"recipientDisplayName": "Bob", "recipientPublicKeys": ["a", "b"]}
 
 
 @pytest.mark.req("SHARE-7")
