@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Kind
+from gateway.model.address import Host
 from gateway.model.peer import Discovery, ResourceOffer
 from gateway.model.secret import Secret
 from gateway.model.share import WebdavOffer
@@ -56,6 +57,16 @@ def test_path_of_the_resource_type():
 
     assert webdav_url(offer("p1"), sender, "folder") == "https://h.example/folder/p1"
     assert webdav_url(offer("p1"), sender, "file") == "https://h.example/file/p1"
+
+
+@pytest.mark.req("ACC-1")
+def test_another_host():
+    """Where the resource is at another host than the end point, the discovered path is looked for there."""
+    elsewhere = Host("owner.example:9443")
+    assert webdav_url(offer("p1"), peer("/dav/"), "file", host=elsewhere) == "https://owner.example:9443/dav/p1"
+    assert webdav_url(offer("/dav/p1"), peer(None), "file", host=elsewhere) == "https://owner.example:9443/dav/p1"
+    own = "https://dav.example/x"
+    assert webdav_url(offer(own), peer("/dav/"), "file", host=elsewhere) == own
 
 
 def test_no_webdav():

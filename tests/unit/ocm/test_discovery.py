@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -440,6 +441,36 @@ def test_what_is_not_built_is_not_offered(variant):
     text = json.dumps(render(OFFER, variant))
 
     assert not any(word in text for word in ("invite", "publicKey", "ssh", "webapp", "enforce-mfa"))
+
+
+@pytest.mark.req("KEYS-3")
+@pytest.mark.parametrize("variant", Variant)
+def test_key_for_older_peers(variant):
+    """In every form the RSA key stands with its name where peers that know only older signatures look for it."""
+    document = render(OFFER, variant, public_key=("https://gw.example/ocm#rsa-1", "PEM"))
+
+    assert document["publicKey"] == {"keyId": "https://gw.example/ocm#rsa-1", "publicKeyPem": "PEM"}
+    assert parse(document).public_key == ("https://gw.example/ocm#rsa-1", "PEM")
+
+
+@pytest.mark.req("SHARE-4")
+def test_ssh_is_offered():
+    """The address of the SSH door stands under the protocols, and beside them where its host keys are stated."""
+    document = render(replace(OFFER, ssh_address="gw.example:22"))
+
+    assert document["sshHostKeys"] == parse(document).ssh_host_keys == "https://gw.example:8443/ocm/ssh-host-keys"
+    for entry in document["resourceTypes"]:
+        assert entry["protocols"]["ssh"] == "gw.example:22"
+        assert "ssh-receive" not in entry["protocols"]
+
+
+@pytest.mark.req("SHARE-4")
+def test_ssh_is_taken():
+    """That shares over SSH are used here is said on its own, as an empty object."""
+    document = render(replace(OFFER, receives_ssh=True))
+
+    assert [entry["protocols"]["ssh-receive"] for entry in document["resourceTypes"]] == [{}, {}]
+    assert "sshHostKeys" not in document
 
 
 @pytest.mark.req("DISC-3")

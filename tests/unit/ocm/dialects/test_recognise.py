@@ -56,6 +56,17 @@ DOCUMENTS = {
         "opencloudmesh-go",
         (MULTI,),
     ),
+    "ocmgo with the least criteria": (
+        document(criteria=["must-use-http-sig", "must-exchange-token"]),
+        "opencloudmesh-go",
+        (MULTI,),
+    ),
+    "a receiver": (
+        document()
+        | {"resourceTypes": [{"name": "file", "shareTypes": ["user"], "protocols": {"webdav-receive": "absolute"}}]},
+        "the draft",
+        (MULTI, OPTIONS),
+    ),
     "Seafile": (document("seafdav", apiVersion="1.0-proposal1"), "Seafile", (OPTIONS,)),
     "Seafile library": (
         document() | {"resourceTypes": {"name": "library", "shareTypes": ["user"], "protocols": {"seafile": "/x"}}},
