@@ -10,6 +10,7 @@ import aiohttp
 
 from gateway.errors import GatewayError, Kind, unavailable
 from gateway.model.address import Host
+from gateway.ocm.dialects import aliases
 from gateway.ocm.jsontext import parse_object
 from gateway.peers.fetch import read_bounded
 
@@ -70,9 +71,8 @@ class Answer:
         return GatewayError(_KINDS.get(self.status, Kind.INVALID), public, code="peer-refused")
 
     def _reason(self) -> str:
-        message = (self.document or {}).get("message")
-        if not isinstance(message, str):
-            return ""
+        said = [(self.document or {}).get(name) for name in aliases.REFUSAL_REASON]
+        message = next((text for text in said if isinstance(text, str)), "")
         reason = "".join(char for char in message if char.isprintable())[:REASON_MAX_CHARS].strip(" .")
         return f": {reason}" if reason else ""
 

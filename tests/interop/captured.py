@@ -21,6 +21,8 @@ DOCUMENTS = {
     "localhost:9446": _VECTORS["documents"]["NC32"].encode(),
     "localhost:9448": captures.OC10_DISCOVERY,
     "localhost:9447": captures.STUB_DISCOVERY,
+    # Another one of the same kind, which one message names.
+    "stub2.docker": captures.STUB_DISCOVERY.replace(b"localhost:9447", b"stub2.docker"),
 }
 
 

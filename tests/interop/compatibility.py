@@ -10,7 +10,7 @@ from interop.captured_table import REPLAYS
 from interop.matrix import RECEIVER_STEPS, SENDER_STEPS, Evidence
 from interop.peers.base import Peer
 from interop.peers.every import PEERS
-from interop.rows import RECEIVER_ROWS
+from interop.rows import RECEIVER_ROWS, SENDER_ROWS
 
 from gateway.model.dialect import Dialect
 from gateway.ocm.dialects import recognise
@@ -22,7 +22,7 @@ _HEAD = """\
 # Compatibility
 
 How the gateway gets along with deployed servers, and how we know. This page is printed from the tests by `make docs`;
-each letter in the first three tables is one test, and all of them pass.
+each letter in the first four tables is one test, and all of them pass.
 
 What the tests speak to are **stand-ins**: one small strict peer for each product (`tests/interop/peers`), written from
 what the product was seen or read to do and never from the gateway's own parsers. None of the products themselves runs
@@ -30,7 +30,7 @@ in these tests. The letter in a cell says how the product's side of it is known:
 
 - **c**: *captured bytes*. The product was running, and its requests and answers were recorded: Nextcloud 31.0.6,
   Nextcloud 32.0.1 and ownCloud 10.15.2. The stand-ins of the first and the last are themselves held to the recorded
-  answers (`tests/interop/test_peers_are_faithful.py`).
+  answers, the others to what was read of them (`tests/interop/test_peers_are_faithful.py`).
 - s: *source-read rules*. Read in the product's source, not seen on the wire.
 - d: *the draft's text*, for servers that speak a draft of Open Cloud Mesh and nothing else.
 - ?: *not proven*. The product is announced or in development; the stand-in does what is known of it.
@@ -46,8 +46,8 @@ _LIMITS = """
 - TLS between the two: the stand-ins speak plain http, as their switches for tests allow; only the recorded peers below
   are reached over TLS.
 - Invitations, groups and federated groups, web apps (`webapp`) and SSH, with any of them.
-- oCIS and CERNBox take shares from accepted contacts only, and oCIS from listed servers only: the cell `stranger` shows
-  that our user is told so. The entry in their list, and the invitation, are made on their side.
+- oCIS and CERNBox take shares from accepted contacts only, and oCIS from listed servers only: the cells show that our
+  user is told so. The entry in their list, and the contact, are made on their side.
 - Seafile's own protocol between its servers; the column is Seafile over WebDAV.
 """
 
@@ -60,6 +60,8 @@ def page() -> str:
     lines += _matrix("receiver", dict.fromkeys(RECEIVER_ROWS, ""))
     lines += ["", "## They send shares to us", ""]
     lines += _matrix("sender", SENDER_STEPS)
+    lines += ["", "What the share that we get looks like, and what we make of it:", ""]
+    lines += _matrix("sender", dict.fromkeys(SENDER_ROWS, ""))
     lines += ["", "## How they are known and spoken to", "", *_dialects()]
     lines += ["", "## Captured requests, sent again byte for byte", "", *_replays()]
     return "\n".join(lines) + "\n" + _LIMITS

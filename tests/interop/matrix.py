@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from interop.peers.base import Peer, Signing
-from interop.peers.reva import Reva
-from interop.rows import OLD, RECEIVER_ROWS
+from interop.rows import OLD, RECEIVER_ROWS, SENDER_ROWS
 
 
 class Evidence(StrEnum):
@@ -20,8 +19,9 @@ class Evidence(StrEnum):
 
 RECEIVER_STEPS = {
     "discovery": "it finds us with its own reader",
-    "stranger": "who wants an invitation or a listed provider refuses us without, and the owner is told",
-    "error": "its refusal is understood as one",
+    "provider list": "where it takes shares of listed servers only, our user is told so",
+    "prior invite": "where it takes shares of contacts only, our user is told so",
+    "error": "its refusal reaches our user in its own words",
     "share": "it takes our share, and we take its answer for success",
     "accept": "its user accepts, in its own words or without a word",
     "list": "it lists the share",
@@ -40,13 +40,15 @@ RECEIVER_STEPS = {
 SENDER_STEPS = {
     "discovery": "it finds us with its own reader",
     "share": "its share arrives, with the answer that it wants",
-    "initiator": "owner and sender are read, however they are written",
-    "stranger": "an unknown recipient is refused in words",
+    "addresses": "owner and sender are read, however they are written",
+    "unknown recipient": "an unknown recipient is refused in words",
     "accept": "it hears that our user accepted",
     "list": "our user lists the share",
     "read": "our user reads a file",
     "write": "our user writes, overwrites and makes a folder",
     "rename": "our user renames and deletes",
+    "our credential": "we open its storage in the way that it takes",
+    "one file": "our user opens a share of a single file",
     "outage": "its storage is away: the share stays",
     "rotation": "it changes its keys: we go on taking its messages",
     "unsigned": "unsigned messages are refused from who signs, and taken from who never does",
@@ -59,7 +61,7 @@ SENDER_STEPS = {
 
 def cells(direction: str) -> tuple[str, ...]:
     """Return the names of the cells of one direction."""
-    return (*RECEIVER_STEPS, *RECEIVER_ROWS) if direction == "receiver" else tuple(SENDER_STEPS)
+    return (*RECEIVER_STEPS, *RECEIVER_ROWS) if direction == "receiver" else (*SENDER_STEPS, *SENDER_ROWS)
 
 
 # What was not seen on the wire of a product whose traffic was captured, but read in its source.
@@ -69,7 +71,7 @@ _READ_ONLY = {
 }
 # What was seen of 32.0.1; the rest of "Nextcloud 33" was read.
 _SEEN_OF_32 = {
-    "sender": {"share", "initiator"},
+    "sender": {"share", "addresses", *SENDER_ROWS},
     "receiver": {"share", "error", "list", "read", "rotation", "signature", "success code", "protocol.name"},
 }
 _DRAFTS = ("draft -03", "draft -05", "draft -07")
@@ -79,7 +81,8 @@ def applies(peer: type[Peer], direction: str, cell: str) -> bool:
     """Tell whether a product has this step at all."""
     is_new = not issubclass(peer, OLD)
     there = {
-        ("receiver", "stranger"): issubclass(peer, Reva) and (peer.needs_contact or peer.needs_listing),
+        ("receiver", "provider list"): peer.needs_listing,
+        ("receiver", "prior invite"): peer.needs_contact,
         ("receiver", "leave"): peer.tells_decline,
         ("receiver", "rotation"): peer.signing is not Signing.NONE,
         ("receiver", "uri"): is_new,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 from aiohttp import web
@@ -152,12 +153,13 @@ async def stage(folder: Path, authority: str, at: str) -> AsyncIterator[Stage]:
         recorded_peers(certificates) as port,
         side(folder, "here", "marie", storage, clock=clock, **parts) as ours,
     ):
-        loopback = guard._loopback
-        guard._loopback = lambda host, _port: loopback(host, port)
-        try:
+        with patch.multiple(guard, _is_localhost=lambda _name: True, _loopback=_leading_to(port)):
             yield Stage(ours, clock)
-        finally:
-            guard._loopback = loopback
+
+
+def _leading_to(port: int) -> Callable[[str, int], object]:
+    loopback = guard._loopback
+    return lambda host, _port: loopback(host, port)
 
 
 @asynccontextmanager
@@ -168,7 +170,7 @@ async def recorded_peers(certificates: Authority) -> AsyncIterator[int]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_context("localhost"))
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_context("localhost", "stub2.docker"))
         await site.start()
         yield runner.addresses[0][1]
     finally:

@@ -1,12 +1,13 @@
-"""The rows of the table of receivers (`dialects.md` 2): what each of our shares looks like to the peer that gets it."""
+"""The rows of the two tables of `dialects.md` 2: what our shares look like to those who get them, and theirs to us."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from interop.peers.base import Peer, Signing
-from interop.peers.nextcloud import Nextcloud31
+from interop.peers.nextcloud import Nextcloud31, Nextcloud33, Nextcloud35
 from interop.peers.others import OpencloudmeshGo, Seafile
 from interop.peers.owncloud import OwnCloud10
 from interop.peers.reva import Cernbox, Reva
@@ -99,4 +100,58 @@ RECEIVER_ROWS: dict[str, Callable[[Peer, dict[str, Any]], None]] = {
     "success code": _success,
     "signature": _signature,
     "first form fits": _attempts,
+}
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A share of a peer's: its message, what we keep of it, and what we answered."""
+
+    message: dict[str, Any]
+    kept: Any
+    status: int
+
+
+def _share_with(peer: Peer, share: Arrived) -> None:
+    assert ("://" in share.message["shareWith"]) == isinstance(peer, Nextcloud31)
+    assert share.kept.recipient == "bob"
+
+
+def _initiator(peer: Peer, share: Arrived) -> None:
+    names = {"sender", "sharedBy"} & set(share.message)
+    has_both = isinstance(peer, (Nextcloud33, Seafile))
+    assert names == (
+        {"sender", "sharedBy"} if has_both else {"sharedBy" if isinstance(peer, Nextcloud31) else "sender"}
+    )
+    assert share.kept.sender == share.kept.owner
+    assert share.kept.sender.host == peer.host
+
+
+def _payload(peer: Peer, share: Arrived) -> None:
+    protocol, kept = share.message["protocol"], share.kept.webdav
+    is_old = isinstance(peer, OLD) and not isinstance(peer, Nextcloud35)
+    assert bool(protocol.get("options")) == is_old
+    assert kept.secret.reveal() == (protocol["options"] if is_old else protocol["webdav"])["sharedSecret"]
+    assert kept.uri == ("" if is_old else protocol["webdav"]["uri"])
+    assert set(kept.requirements) == set(protocol.get("webdav", {}).get("requirements", ()))
+    assert {"read", "write"} == set(kept.permissions)
+
+
+def _their_id(peer: Peer, share: Arrived) -> None:
+    is_number = isinstance(peer, Nextcloud31) and not isinstance(peer, Nextcloud33)
+    assert isinstance(share.message["providerId"], int) == is_number
+    assert share.kept.provider_id == "17"
+
+
+def _their_success(peer: Peer, share: Arrived) -> None:
+    assert share.status == 201
+    assert share.status in peer.wanted
+
+
+SENDER_ROWS: dict[str, Callable[[Peer, Arrived], None]] = {
+    "scheme in shareWith": _share_with,
+    "initiator field": _initiator,
+    "payload": _payload,
+    "providerId": _their_id,
+    "success code wanted": _their_success,
 }

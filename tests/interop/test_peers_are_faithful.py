@@ -1,7 +1,7 @@
-"""The stand-ins answer as the products did: each row of the recorded tables of shares that were sent to them.
+"""The stand-ins answer as the products did, or do by their source: so what they take from us is worth something.
 
-The rows are those of live-captures.md 4 (Nextcloud 31.0.6) and 5 (ownCloud 10.15.2). Where a product broke down with a
-page of HTML, any refusal will do.
+The rows for Nextcloud and ownCloud are those of live-captures.md 4 (31.0.6) and 5 (10.15.2); where a product broke down
+with a page of HTML, any refusal will do. The others' rows are those of `dialects.md` 2 and 5 to 8.
 """
 
 import json
@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import pytest
 from interop.peers.base import SECRET, first_key
 from interop.peers.nextcloud import Nextcloud31
+from interop.peers.others import OpencloudmeshGo, Seafile
 from interop.peers.owncloud import OwnCloud10
+from interop.peers.reva import Cernbox, Ocis, OpenCloud, Reva
 
 from support import cavagewire
-from support.fakepeer import FakePeer
+from support.fakepeer import FakePeer, Reply
 
 STALE = formatdate(time.time() - 900, usegmt=True)
 ORDER = cavagewire.ORDER
@@ -85,6 +87,57 @@ OWNCLOUD = [
     ("no display names", {"ownerDisplayName": None, "senderDisplayName": None}, 201),
     ("no sender", {"sender": None, "sharedBy": None}, 201),
 ]
+MULTI = protocol("multi", webdav=WEBDAV)
+OLD_FORM = protocol(options=OPTIONS)
+TOKEN = {"requirements": ["must-exchange-token"]}
+REVA = [
+    ("the draft's form", MULTI, 200),
+    ("the old form", OLD_FORM, 400),
+    ("both forms", protocol("multi", webdav=WEBDAV, options=OPTIONS), 400),
+    ("a key that is not known", protocol("multi", webdav=WEBDAV, ssh={"uri": "a@h/x"}), 400),
+    ("folder", MULTI | {"resourceType": "folder"}, 200),
+    ("providerId integer", MULTI | {"providerId": 7}, 400),
+    ("no sender", MULTI | {"sender": None}, 400),
+    ("unknown user", MULTI | {"shareWith": "nobody@{peer}"}, 404),
+    ("requirement that it does not know", protocol("multi", webdav=WEBDAV | TOKEN), 200),
+]
+OCIS = [
+    *REVA,
+    ("relative uri", protocol("multi", webdav=WEBDAV | {"uri": "1"}), 400),
+    ("sender who is no contact", MULTI | {"sender": "eve@{us}"}, 401),
+    ("server that is not listed", MULTI | {"sender": "marie@elsewhere.example"}, 401),
+]
+TAKEN_HERE = ("the old form", "both forms")
+CERNBOX = [
+    *((what, change, 201 if status == 200 or what in TAKEN_HERE else status) for what, change, status in REVA[:-1]),
+    ("relative uri", protocol("multi", webdav=WEBDAV | {"uri": "1"}), 201),
+    ("must-exchange-token", protocol("multi", webdav=WEBDAV | TOKEN), 201),
+    ("must-use-mfa", protocol("multi", webdav=WEBDAV | {"requirements": ["must-use-mfa"]}), 400),
+    ("sender who is no contact", MULTI | {"sender": "eve@{us}"}, 401),
+]
+OCMGO = [
+    ("unsigned", protocol("multi", webdav=WEBDAV | TOKEN | {"uri": "1"}) | {"unsigned": True}, 401),
+    ("what it takes", protocol("multi", webdav=WEBDAV | TOKEN | {"uri": "1"}) | {"rfc9421": True}, 201),
+    ("no token demanded", protocol("multi", webdav=WEBDAV | {"uri": "1"}) | {"rfc9421": True}, 400),
+    ("folder", MULTI | {"rfc9421": True, "resourceType": "folder"}, 501),
+    ("group", MULTI | {"rfc9421": True, "shareType": "group"}, 501),
+    ("the old form", OLD_FORM | {"rfc9421": True}, 400),
+]
+SEAFILE = [
+    ("the old form", protocol(options=OPTIONS | {"permissions": "x"}), 201),
+    ("without permissions", OLD_FORM, 400),
+    ("the draft's form", MULTI, 400),
+    ("no sharedBy", protocol(options=OPTIONS | {"permissions": "x"}) | {"sharedBy": None}, 400),
+]
+TABLES = (
+    (Nextcloud31, NEXTCLOUD),
+    (OwnCloud10, OWNCLOUD),
+    (Ocis, OCIS),
+    (OpenCloud, REVA),
+    (Cernbox, CERNBOX),
+    (OpencloudmeshGo, OCMGO),
+    (Seafile, SEAFILE),
+)
 
 
 class Sender:
@@ -93,6 +146,9 @@ class Sender:
     def __init__(self, fake):
         self.fake = fake
         self.key_id = f"{fake.url}/ocm#signature"
+        file = fake.discovery["resourceTypes"][0]
+        fake.discovery["resourceTypes"].append(file | {"name": "folder"})
+        fake.replies["/ocm-provider"] = Reply(200, fake.discovery)
         fake.discovery["publicKey"] = {"keyId": self.key_id, "publicKeyPem": cavagewire.pem(first_key())}
 
     def message(self, peer, changes):
@@ -107,6 +163,7 @@ class Sender:
             "ownerDisplayName": "Marie",
             "sender": us,
             "senderDisplayName": "Marie",
+            "sharedBy": us,
             "shareType": "user",
             "resourceType": "file",
             "protocol": {"name": "webdav", "options": OPTIONS},
@@ -138,6 +195,8 @@ async def answered(kind, change):
         sender = Sender(fake)
         if change.get("keyless"):
             del fake.discovery["publicKey"]
+        if isinstance(peer, Reva):
+            peer.introduce(f"marie@{fake.host}")
         us = SimpleNamespace(config=SimpleNamespace(public_url=fake.url, authority=fake.host))
         async with peer.knowing(us):
             if change.get("first"):
@@ -149,11 +208,11 @@ async def answered(kind, change):
     ("kind", "change", "status"),
     [
         pytest.param(kind, change, status, id=f"{kind.product}: {what}")
-        for kind, rows in ((Nextcloud31, NEXTCLOUD), (OwnCloud10, OWNCLOUD))
+        for kind, rows in TABLES
         for what, change, status in rows
     ],
 )
-async def test_answers_as_recorded(kind, change, status):
-    """A stand-in answers this share as the product answered it."""
+async def test_answers_as_the_product(kind, change, status):
+    """A stand-in answers this share as the product answers it."""
     given = await answered(kind, change)
     assert given >= 400 if status == BROKE_DOWN else given == status

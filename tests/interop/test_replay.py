@@ -1,5 +1,7 @@
 """Each captured request is sent again, byte for byte, and finds and causes what it has to."""
 
+import json
+
 import pytest
 from interop import replays
 from interop.captured_table import REPLAYS
@@ -45,3 +47,19 @@ async def test_a_changed_request_is_refused(tmp_path, change):
     async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
         status, _ = await stage.send(changed)
         assert status == 401
+
+
+@pytest.mark.req("INV-2")
+async def test_an_invitation_accepted_in_the_old_way(tmp_path):
+    """With the token of an open invitation in it, ocm-stub's message makes its user a contact."""
+    replay = next(replay for replay in REPLAYS if "invitation" in replay.what)
+    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+        _, invite = await stage.ours.rest("POST", "invites", json={})
+        token = invite["plain"].partition("@")[0].encode()
+        longer = 166 + len(token) - len(b"tok123")
+        request = replay.request.replace(b"tok123", token).replace(b": 166", b": %d" % longer)
+        status, body = await stage.send(request)
+        assert status == 200, body
+        assert {"userID", "email", "name"} <= set(json.loads(body))
+        (shown,) = (await stage.ours.rest("GET", "invites"))[1]["invites"]
+        assert shown["accepted_by"] == "marie@stub2.docker"

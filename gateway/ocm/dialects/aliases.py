@@ -40,6 +40,8 @@ WEBDAV_URI = ("uri", "url", "URI")
 SENDER = ("sender", "sharedBy", "owner")
 SENDER_DISPLAY_NAME = ("senderDisplayName", "sharedByDisplayName")
 NOTIFICATION_TYPE = ("notificationType", "type")
+# Where a refusal says why: opencloudmesh-go has `reason`, Seafile and other Django servers `error_msg` or `detail`.
+REFUSAL_REASON = ("message", "reason", "error_msg", "detail")
 # The draft has `userID`; Nextcloud 32 and the oldest servers have `userId` (live-captures.md, 29).
 USER_ID = ("userID", "userId")
 

@@ -107,6 +107,8 @@ class Peer(FakePeer):
         accepts_with: the message by which it tells that its user accepted, if it tells.
         tells_decline, tells_unshare: whether it tells that its user left, or that its owner ended a share.
         wanted: the statuses that it takes for success of a share.
+        needs_listing, needs_contact: whether it takes shares only of servers that its administrator listed, and only of
+            people whose invitation was accepted.
     """
 
     product = ""
@@ -117,6 +119,8 @@ class Peer(FakePeer):
     tells_accept = True
     tells_decline = True
     tells_unshare = True
+    needs_listing = False
+    needs_contact = False
     note_wanted = frozenset({200, 201})
     wanted = frozenset({201})
     agent = "test"
@@ -136,6 +140,8 @@ class Peer(FakePeer):
         self.users = {RECIPIENT, OWNER}
         self.was_signed_to = False
         self.told: list[str] = []
+        self.sent: list[dict[str, Any]] = []
+        self.opened_by: set[str] = set()
         self.gateway_url = ""
 
     # How it comes and goes.
@@ -193,7 +199,7 @@ class Peer(FakePeer):
     # What it is told.
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if f"{request.path}/".startswith(self.dav_path):
+        if request.path.startswith(self.dav_path):
             return await self.serve_file(request)
         if request.method == "POST":
             # Keys are looked up when they are needed: at each message.
@@ -318,7 +324,8 @@ class Peer(FakePeer):
     async def share(self, share_with: str, offer: Offer, *, is_signed: bool = True) -> tuple[int, str]:
         """Send a share of its own."""
         self.offers[offer.provider_id] = offer
-        return await self.say("/shares", self.payload(share_with, offer), is_signed=is_signed)
+        self.sent.append(self.payload(share_with, offer))
+        return await self.say("/shares", self.sent[-1], is_signed=is_signed)
 
     def payload(self, share_with: str, offer: Offer) -> dict[str, Any]:
         """Return the message that announces a share of its own."""
@@ -362,6 +369,7 @@ class Peer(FakePeer):
         offer, root = self.opened(request, *credentials(request))
         if offer is None or offer.is_ended:
             return web.Response(status=401, headers={"WWW-Authenticate": "Basic"})
+        self.opened_by.add(credentials(request)[0])
         return await offer.tree.answer(request, root)
 
     def opened(self, request: web.Request, scheme: str, user: str) -> tuple[Offer | None, str]:

@@ -19,7 +19,7 @@ _HEAD = '<?xml version="1.0"?><d:multistatus xmlns:d="DAV:">'
 
 @dataclass
 class Tree:
-    """The files of one share by path below its root; a folder is a path with `None`.
+    """The files of one share by path below its root; a folder is a path with `None`, and "" is the one file shared.
 
     Attributes:
         is_out: whether the storage behind it is away.
@@ -51,7 +51,7 @@ class Tree:
     def _propfind(self, path: str, root: str, depth: str) -> web.Response:
         if path and path not in self.files:
             return web.Response(status=404)
-        is_folder = not path or self.files[path] is None
+        is_folder = self.files.get(path) is None
         below = f"{path}/" if path else ""
         members = [name for name in self.files if name.startswith(below) and "/" not in name[len(below) :]]
         shown = [path, *(members if depth != "0" and is_folder else ())]
@@ -59,7 +59,7 @@ class Tree:
         return web.Response(status=207, text=text, content_type="application/xml")
 
     def _response(self, path: str, root: str) -> str:
-        content = self.files[path] if path else None
+        content = self.files.get(path)
         props = f"<d:getlastmodified>{formatdate(1_700_000_000, usegmt=True)}</d:getlastmodified>"
         props += f'<d:getetag>"{self._tag(path)}"</d:getetag>'
         if content is None:
@@ -73,7 +73,7 @@ class Tree:
         )
 
     def _tag(self, path: str) -> str:
-        content = self.files.get(path) if path else repr(sorted(self.files.items())).encode()
+        content = self.files.get(path) if path in self.files else repr(sorted(self.files.items())).encode()
         return hashlib.sha256(content or path.encode()).hexdigest()[:32]
 
     def _get(self, path: str, asked: str | None) -> web.Response:

@@ -11,7 +11,7 @@ import base64
 from typing import Any
 from urllib.parse import urlsplit
 
-from interop.peers.base import OWNER, Offer, Peer, Signing, demand
+from interop.peers.base import OWNER, Offer, Peer, Refused, Signing, demand
 from interop.peers.davclients import RevaMount, SeafileMount, bearer
 
 
@@ -210,6 +210,14 @@ class OpencloudmeshGo(Draft):
         document["criteria"] = ["must-use-http-sig", "must-exchange-token"]
         document["resourceTypes"][0]["protocols"]["webdav-receive"] = {"uri": "relative"}
         return document
+
+    def take_share(self, received) -> tuple[int, object]:
+        """It says why in a member of its own."""
+        try:
+            return super().take_share(received)
+        except Refused as refusal:
+            body = refusal.body if "reason" in refusal.body else {"reason": refusal.body["message"]}
+            raise Refused(refusal.status, body) from refusal
 
     def check_protocol(self, protocol: dict[str, Any]) -> None:
         """Read at least, and the token demanded."""

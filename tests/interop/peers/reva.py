@@ -45,10 +45,18 @@ class Reva(Peer):
         """The body is written before the status, so both come out as the library guesses."""
         return "text/plain" if status == 200 else "application/json"
 
-    def introduce(self, address: str) -> None:
-        """Let its administrator list a provider, and its user accept somebody's invitation."""
+    def list_provider(self, host: str) -> None:
+        """Let its administrator list a provider."""
+        self.providers.add(host)
+
+    def accept_invite(self, address: str) -> None:
+        """Let its user and somebody else be contacts."""
         self.contacts.add(address)
-        self.providers.add(address.rpartition("@")[2])
+
+    def introduce(self, address: str) -> None:
+        """Let it know somebody, and their server."""
+        self.list_provider(address.rpartition("@")[2])
+        self.accept_invite(address)
 
     def take_share(self, received) -> tuple[int, object]:
         """Check the members, then the provider, the contact and the recipient (section 5)."""
@@ -79,13 +87,17 @@ class Reva(Peer):
         """Refuse the old form and every key that is not known."""
         for name in protocol:
             demand(name in self.protocols, 400, _faulty("INVALID_PARAMETER", f"protocol {name} not recognised"))
-        demand(not protocol.get("options"), 400, _faulty("INVALID_PARAMETER", "protocol options not supported"))
+        self.check_options(protocol.get("options") or {})
         webdav = protocol.get("webdav")
         demand(webdav, 400, _faulty("INVALID_PARAMETER", "no protocol"))
         self.check_uri(webdav.get("uri") or webdav.get("url") or "")
         demand(webdav.get("sharedSecret"), 400, _faulty("INVALID_PARAMETER", "sharedSecret"))
         known = set(webdav.get("permissions") or ()) <= {"read", "write", "share"}
         demand(webdav.get("permissions") and known, 400, _faulty("INVALID_PARAMETER", "permissions"))
+
+    def check_options(self, options: dict[str, Any]) -> None:
+        """Refuse the old form."""
+        demand(not options, 400, _faulty("INVALID_PARAMETER", "protocol options not supported"))
 
     def check_uri(self, uri: str) -> None:
         """Demand an absolute address."""
@@ -251,10 +263,15 @@ class Cernbox(Reva):
         return 201, {"recipientDisplayName": user}
 
     def check_protocol(self, protocol: dict[str, Any]) -> None:
-        """Options would be a second share; only one requirement is known."""
-        super().check_protocol(protocol)
-        wanted = set(protocol["webdav"].get("requirements") or ())
+        """The old form is a share by itself, beside another one; only one requirement is known."""
+        if not protocol.get("options") or "webdav" in protocol:
+            super().check_protocol(protocol)
+        wanted = set((protocol.get("webdav") or {}).get("requirements") or ())
         demand(wanted <= {"must-exchange-token"}, 400, _faulty("INVALID_PARAMETER", "requirements"))
+
+    def check_options(self, options: dict[str, Any]) -> None:
+        """A secret is enough."""
+        demand(not options or options.get("sharedSecret"), 400, _faulty("INVALID_PARAMETER", "sharedSecret"))
 
     def check_uri(self, uri: str) -> None:
         """Relative ones are resolved by our document."""
