@@ -106,11 +106,29 @@ async def test_body_limit(gateway, proxy):
     assert "client_max_body_size 0;" in words
 
 
-@pytest.mark.parametrize("name", ["Authorization", "Signature", "Signature-Input", "Digest", "Depth", "Destination"])
-async def test_field_stripped(gateway, proxy, name):
-    """A field that does not pass is named."""
-    proxy.lost = {name.lower()}
-    assert name in told(await examined(gateway, proxy), "fields")
+async def test_fields_stripped(gateway, proxy):
+    """Each field that does not pass is named, and the others are not."""
+    lost = ("Authorization", "Signature", "Signature-Input", "Digest", "Depth", "Destination", "If")
+    proxy.lost = {name.lower() for name in lost}
+    words = told(await examined(gateway, proxy), "fields")
+    assert f"do not arrive: {', '.join(sorted(lost, key=words.index))}." in words
+    assert "proxy_set_header Authorization" in words
+
+
+async def test_field_changed(gateway, proxy):
+    """A field that arrives with another value is named, and the value is not shown."""
+    proxy.lost = {"authorization"}
+    proxy.added = {"Authorization": "Basic c2VzYW1lOm9wZW4="}
+    report = await examined(gateway, proxy)
+    assert "arrive with another value: Authorization" in told(report, "fields")
+    assert "c2VzYW1l" not in report.text()
+
+
+async def test_other_host_passed_on(gateway, proxy):
+    """A proxy that tells the gateway another host is found."""
+    proxy.lost = {"host"}
+    words = told(await examined(gateway, proxy), "fields", "warning")
+    assert "proxy_set_header Host $http_host;" in words
 
 
 async def test_signature_stripped_is_a_missing_signature(gateway, proxy):
@@ -135,3 +153,52 @@ async def test_status_page_answered(gateway, proxy):
     words = told(await examined(gateway, proxy), "probes")
     assert "/status.php with 200" in words
     assert "return 404" in words
+
+
+async def test_address_that_is_not_in_the_name_service(tmp_path):
+    """An address that we are seen from, and that is none of the public name's, is found."""
+    trusting = {"http": {"port": 0, "drain_seconds": "1s", "trusted_proxies": ["127.0.0.1"]}}
+
+    async def lookup(_name):
+        return ("192.0.2.7",)
+
+    storage = folder_storage(tmp_path / "files", "alice")
+    async with (
+        side(tmp_path, "alice", "alice", storage, **trusting) as gateway,
+        FaultyProxy.running(gateway.gateway.port) as proxy,
+    ):
+        proxy.added = {"X-Forwarded-For": "8.8.8.8"}
+        report = await examined(gateway, proxy, lookup=lookup)
+        words = told(report, "egress", "warning")
+        assert "We are seen from 8.8.8.8, but alice.localhost leads to 192.0.2.7." in words
+        assert "The proxy at 127.0.0.1 is believed" in told(report, "proxies", "ok")
+        proxy.added = {"X-Forwarded-For": "192.0.2.7"}
+        assert "seen from 192.0.2.7" in told(await examined(gateway, proxy, lookup=lookup), "egress", "ok")
+
+
+async def test_proxy_that_is_not_trusted(gateway, proxy):
+    """A proxy that names the client without being trusted is told with the very line to add."""
+    proxy.added = {"X-Forwarded-For": "192.0.2.7"}
+    words = told(await examined(gateway, proxy), "proxies", "warning")
+    assert 'http.trusted_proxies: ["127.0.0.1/32"]' in words
+
+
+async def test_several_faults_at_once(gateway, proxy):
+    """Many faults at once are all told, in one report that says how many there are."""
+    proxy.max_bytes = 16 * 1024
+    proxy.blocked = {"PROPFIND", "LOCK"}
+    proxy.pages["/status.php"] = web.json_response({})
+    report = await examined(gateway, proxy)
+    assert {one.name for one in report.findings if one.result.state == "failed"} == {"size", "methods", "probes"}
+    assert "does not work as it should: 3 things to mend" in report.verdict
+    assert report.document["is_good"] is False
+
+
+async def test_gateway_away(gateway, proxy):
+    """A proxy that does not reach the gateway is told once, and the other checks are not run."""
+    for path in ("/.well-known/ocm", "/ocm/jwks"):
+        proxy.pages[path] = web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
+    report = await examined(gateway, proxy)
+    assert "start the gateway" in told(report, "answer")
+    assert "not run" in told(report, "outside", "info")
+    assert "jwks" not in {one.name for one in report.findings}

@@ -11,13 +11,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from aiohttp.abc import AbstractResolver
+
 from gateway.app.doctor import clock, closed, discovery, inside, passage, reach
+from gateway.app.doctor.examine_peer import PEER_CHECKS, examine_peer
 from gateway.app.doctor.finding import Finding, Report, Result, State, fault, note
 from gateway.app.doctor.ground import Ground, read_keys
+from gateway.app.doctor.known import line_to
 from gateway.app.doctor.stranger import Lookup, Place, look_up, stranger
 from gateway.config import Config
 from gateway.crypto.keybox import KeyBox
 from gateway.errors import GatewayError
+from gateway.model.address import Host, parse_host
 from gateway.peers.guard import tls_context
 
 CHECK_SECONDS = 60.0
@@ -64,26 +69,34 @@ OUTSIDE = (
     Check("egress", "the address we are seen from is one of the public name", passage.check_egress, needs_keys=True),
     Check("clock", "all clocks agree", clock.check_clock),
 )
-CHECKS = (*INSIDE, *REACH, *OUTSIDE)
+CHECKS = (*INSIDE, *REACH, *OUTSIDE, *PEER_CHECKS)
 
 
 async def examine(
     config: Config,
     *,
+    peer: str = "",
     user: str = "",
     may_write: bool = False,
     via: Place | None = None,
     lookup: Lookup = look_up,
+    resolver: AbstractResolver | None = None,
     now: Callable[[], float] = time.time,
 ) -> Report:
-    """Return what is found at this gateway.
+    """Return what is found at this gateway, and how it gets along with one peer.
 
     Args:
+        peer: the peer's host; empty where only the gateway itself is looked at.
         user: whose part of the storages is tried, where each user has one.
         may_write: also try the storages out in scratch folders.
         via: dial this place instead of what the public name leads to.
         lookup: the name service.
+        resolver: looks up the peer's name, by default in the system's way.
+
+    Raises:
+        GatewayError: `INVALID` if `peer` is no host.
     """
+    host = parse_host(peer) if peer else None
     keys = _keys_or_none(config)
     tls = tls_context(config.peers.ca_file)
     async with stranger(config.public_url, tls, lookup, via) as outside:
@@ -97,7 +110,20 @@ async def examine(
             beyond = [Finding("outside", reason)]
         else:
             beyond = await _all(ground, OUTSIDE)
-        return Report(subject=config.authority, findings=(*await behind, *reached, *beyond))
+        ours = (*await behind, *reached, *beyond)
+    if host is None:
+        return Report(subject=config.authority, findings=ours)
+    theirs, meaning = await _together(config, keys, host, resolver, now)
+    return Report(subject=f"{config.authority} with {host}", findings=(*ours, *theirs), meaning=meaning)
+
+
+async def _together(
+    config: Config, keys: KeyBox | None, host: Host, resolver: AbstractResolver | None, now: Callable[[], float]
+) -> tuple[list[Finding], tuple[str, ...]]:
+    if keys is None:
+        return [Finding("peer", note("The peer was not asked: that needs our keys."))], ()
+    async with line_to(config, keys, host, resolver=resolver, now=now) as line:
+        return await examine_peer(line)
 
 
 async def _all(ground: Ground, checks: Iterable[Check]) -> list[Finding]:
