@@ -12,6 +12,7 @@ from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
+from gateway.app.peers import Far
 from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
 from gateway.errors import GatewayError
@@ -26,10 +27,11 @@ KEYS_READ_SECONDS = 30.0
 REPAIR_SECONDS = 3600.0
 SWEEP_FILES_SECONDS = 86_400.0
 SWEEP_KEPT_SECONDS = 300.0
+SWEEP_PEERS_SECONDS = 60.0
 RESTART_SECONDS = 1.0
 
 
-def start(core: Core, flows: Flows, near: Near, queue: SaqQueue) -> None:
+def start(core: Core, flows: Flows, near: Near, far: Far, queue: SaqQueue) -> None:
     """Start everything, to run until the gateway stops."""
     tasks, transferring = flows.tasks, flows.transferring
 
@@ -46,6 +48,8 @@ def start(core: Core, flows: Flows, near: Near, queue: SaqQueue) -> None:
     _keep(core, "unfinished files", _repeated(near.sweep, SWEEP_FILES_SECONDS))
     orphans = Orphans(tables=(near.properties, near.sums), view=near.view_of_space)
     _keep(core, "vanished files", _repeated(orphans.sweep, SWEEP_KEPT_SECONDS))
+    _keep(core, "peers", _repeated(far.records.sweep, SWEEP_PEERS_SECONDS))
+    _keep(core, "peer repair", _repeated(far.records.table.repair, REPAIR_SECONDS))
     _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
 
 

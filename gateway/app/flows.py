@@ -24,7 +24,7 @@ from gateway.flows.notify import Notify
 from gateway.flows.open_access import OpenAccess
 from gateway.flows.outbox import Outbox, RetryRule
 from gateway.flows.ports import Users
-from gateway.flows.receive_share import ReceiveShare
+from gateway.flows.receive_share import ReceivedLimits, ReceiveShare
 from gateway.flows.received_shelf import ReceivedShelf
 from gateway.flows.remote_keys import RemoteKeys
 from gateway.flows.send_share import SendShare
@@ -206,6 +206,10 @@ def _receive_share(core: Core, far: Far, people: Users) -> ReceiveShare:
         receives_ssh=core.config.ssh.receive,
         now=core.now,
         new_id=new_id,
+        limits=ReceivedLimits(
+            received_per_user=core.config.limits.received_per_user,
+            pending_per_peer=core.config.limits.pending_per_peer,
+        ),
     )
 
 

@@ -65,7 +65,12 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
     """
     config, options, now = core.config, core.config.peers, core.now
     rules = rules_of(config)
-    records = PeerRecords(table=core.store.table(PEERS), now=now)
+    records = PeerRecords(
+        table=core.store.table(PEERS),
+        now=now,
+        keep_seconds=options.keep_seconds,
+        most_documents=config.limits.peer_documents,
+    )
     messages = await _session(core, resolver, total_seconds=options.total_seconds)
     transfers = await _session(core, resolver, read_seconds=SILENCE_SECONDS, is_kept_alive=True)
     peer_resolver = _resolver(core, records, rules, messages)

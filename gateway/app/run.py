@@ -84,7 +84,7 @@ async def running(
         port = await _listen(stack, public, listener or (config.http.host, config.http.port), config.http.drain_seconds)
         ops_port = await _listen(stack, _ops(core, readiness), (config.ops.host, config.ops.port), 0.0)
         await _open_ssh(core, all_flows, mounts)
-        background.start(core, all_flows, near, queue)
+        background.start(core, all_flows, near, far, queue)
         stack.callback(setattr, readiness, "is_ready", False)
         readiness.is_ready = True
         log.info("serving", **_told(config, port, ops_port))

@@ -33,6 +33,11 @@ class Peers(Section):
     total_seconds: Seconds = Field(60, description="How long a request to a peer may take.")
     redirects: int = Field(3, ge=0, le=20, description="How many redirects of a peer's discovery are followed.")
     discovery_cache_seconds: Seconds = Field(3600, description="How long a peer's document and keys are kept.")
+    keep_seconds: Seconds = Field(
+        30 * 86400,
+        description="How long what a provider said of itself is kept after it was last asked or heard. That it has "
+        "signed to us, or we to it, is never forgotten.",
+    )
     failure_cache_seconds: Seconds = Field(60, description="How long a peer that failed is not asked again.")
 
 

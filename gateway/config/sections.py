@@ -138,6 +138,16 @@ class Limits(Section):
     log_ins_window_seconds: Seconds = Field(1800, description="Window of log_ins_per_address.")
     messages_per_peer: Count = Field(300, description="Signed messages of one peer within messages_window_seconds.")
     messages_window_seconds: Seconds = Field(60, description="Window of messages_per_peer.")
+    received_per_user: Count = Field(
+        1000, description="Received shares of one user; those that have ended give way to new ones."
+    )
+    pending_per_peer: Count = Field(
+        1000,
+        description="Shares of one provider that wait for their recipients' answers; of unsigned ones, as many again.",
+    )
+    peer_documents: Count = Field(
+        2000, description="Hosts whose documents and keys are kept; those not heard of for longest are asked again."
+    )
     verification_seconds: Seconds = Field(4, description="Checking one incoming signature, its keys' fetch included.")
     streams_per_share: Count = Field(32, description="Transfers of one share at the same time.")
     requests_per_user: Count = Field(64, description="Requests of one user at the mount at the same time.")

@@ -23,11 +23,29 @@ from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedSta
 from gateway.model.user import KnownUser
 from gateway.ocm.share import ShareNotification
 from gateway.store.base import Table
+from gateway.store.tables import pending_of
 
 log = get_logger(__name__)
 
 # How many shares of one peer under one providerId are looked at for "the same share".
 SAME_SHARE_LIMIT = 100
+
+
+# When a sender may try again that found no room, in seconds: people have to make some.
+RETRY_FULL_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedLimits:
+    """How much strangers may have us keep.
+
+    Attributes:
+        received_per_user: shares of one user, those that have ended included as long as there is room.
+        pending_per_peer: shares of one provider that wait for an answer; of what comes unsigned, as many again.
+    """
+
+    received_per_user: int = 1_000
+    pending_per_peer: int = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +68,7 @@ class ReceiveShare:
     now: Clock
     new_id: Callable[[], str]
     receives_ssh: bool = False
+    limits: ReceivedLimits = ReceivedLimits()
 
     async def receive(self, peer: AnyPeer, notification: ShareNotification) -> Receipt:
         """Keep the share for its recipient.
@@ -59,7 +78,8 @@ class ReceiveShare:
 
         Raises:
             GatewayError: `FORBIDDEN` or `UNAUTHENTICATED` by policy, `INVALID` for an unknown recipient,
-                `NOT_IMPLEMENTED` for what we cannot take; nothing is stored then.
+                `NOT_IMPLEMENTED` for what we cannot take, `LIMITED` or `NO_SPACE` if there are too many; nothing is
+                stored then.
         """
         verdict = may_receive_share(peer, notification.owner, notification.sender, self.rules)
         if isinstance(verdict, Deny):
@@ -76,6 +96,7 @@ class ReceiveShare:
         """Keep a share, or what is new in it; return the record that stands now."""
         known = await self._same(share)
         if known is None:
+            await self._need_room(share)
             try:
                 await self.shares.create(share)
                 log.info("share received", share=share.share_id, peer=share.peer, recipient=share.recipient)
@@ -88,6 +109,29 @@ class ReceiveShare:
         if isinstance(peer, VerifiedPeer):
             return await self.shares.update(known.share_id, lambda current: _renewed(current, share))
         return known
+
+    async def _need_room(self, share: ReceivedShare) -> None:
+        """Let a new share be kept only within the limits; shares that have ended give way to it."""
+        limits = self.limits
+        is_pending = share.state is ReceivedState.PENDING
+        if is_pending and await self.shares.count("pending_of", pending_of(share)) >= limits.pending_per_peer:
+            raise GatewayError(
+                Kind.LIMITED,
+                "Too many shares of your server wait for an answer here; send more when some are answered.",
+                log="limits.pending_per_peer",
+                retry_after=RETRY_FULL_SECONDS,
+            )
+        if await self.shares.count("recipient", share.recipient) < limits.received_per_user:
+            return
+        ended = await self.shares.page("ended", share.recipient, limit=1)
+        if not ended.records:
+            raise GatewayError(
+                Kind.NO_SPACE,
+                "The recipient has as many shares as may be kept here; some have to be given back first.",
+                log="limits.received_per_user",
+                retry_after=RETRY_FULL_SECONDS,
+            )
+        await self.shares.delete(ended.records[0].share_id)
 
     async def _recipient(self, share_with: str) -> KnownUser:
         found = None

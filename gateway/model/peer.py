@@ -129,7 +129,9 @@ class Peer:
         we_signed_to: we have signed to it; we never go back to unsigned (SIG-9).
         scheme: how we last signed to it, or None.
         payload: the form of a share that it took, after another was refused; None until then.
+        first_seen, last_seen: when it was first and last asked or heard (roughly, see `peers.records`).
         failures: consecutive failures; `quiet_until` is when we may call again.
+        kept_until: when the record may be forgotten, or None: never, because a signature went one way or the other.
     """
 
     host: Host
@@ -145,3 +147,14 @@ class Peer:
     last_seen: float = 0.0
     failures: int = 0
     quiet_until: float = 0.0
+    kept_until: float | None = None
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether nothing is known of it that must not be forgotten: it has not signed to us, nor we to it."""
+        return not (self.has_signed_to_us or self.we_signed_to)
+
+    @property
+    def has_documents(self) -> bool:
+        """Whether there is anything large in the record; all of it can be fetched again."""
+        return self.discovery is not None or self.jwks is not None

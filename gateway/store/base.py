@@ -92,6 +92,9 @@ class Table(Protocol[R]):
     ) -> Page[R]:
         """Return records of one partition in the order of their scores, up to the score `until`."""
 
+    async def count(self, index: str, partition: str = "") -> int:
+        """Return how many records one partition lists; one that has expired counts until it is repaired."""
+
     async def repair(self) -> int:
         """Remove dangling look-up and index entries; return how many."""
 

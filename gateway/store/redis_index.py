@@ -77,6 +77,10 @@ class RedisIndex:
                 return
             offset += BATCH_ENTRIES
 
+    async def count(self, index: str, partition: str) -> int:
+        """Return how many entries a partition has; a record that is just being changed may have two."""
+        return int(await self._link.call("ZCARD", self._key(index, partition)))
+
     async def every(self) -> AsyncIterator[tuple[bytes, bytes, str, str]]:
         """Yield every entry of the table: index key, member, record key and revision."""
         async for key in self._link.scan(self._keyspace.table(self._table, "i")):

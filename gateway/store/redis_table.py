@@ -152,6 +152,12 @@ class RedisTable(Generic[R]):
                         return Page(tuple(records), entry.cursor)
         return Page(tuple(records), None)
 
+    async def count(self, index: str, partition: str = "") -> int:
+        """Return how many records one partition lists; see `Table`."""
+        if index not in self._spec.indexes:
+            raise KeyError(index)
+        return await self._index.count(index, partition)
+
     async def repair(self) -> int:
         """Remove dangling look-up and index entries and restore missing ones; return how many."""
         suspects = await self._dangling()

@@ -51,6 +51,21 @@ def _mounted(share: ReceivedShare) -> Places:
     return ((share.recipient, share.received_at),) if share.state is ReceivedState.ACCEPTED else ()
 
 
+def pending_of(share: ReceivedShare) -> str:
+    """Return under what a share counts that waits for an answer: who claims a name does not use up its owner's part."""
+    return f"{'signed' if share.is_signed else 'unsigned'}\n{share.peer}"
+
+
+def _pending(share: ReceivedShare) -> Places:
+    return ((pending_of(share), share.received_at),) if share.state is ReceivedState.PENDING else ()
+
+
+def _ended(share: ReceivedShare) -> Places:
+    """List a share from which nothing is to be expected any more, nor anything to be told."""
+    is_over = share.state not in _RECEIVED_STANDING and not share.outbox
+    return ((share.recipient, share.received_at),) if is_over else ()
+
+
 SENT_SHARES = TableSpec(
     name="sent_shares",
     record=SentShare,
@@ -74,6 +89,8 @@ RECEIVED_SHARES = TableSpec(
     indexes={
         "recipient": lambda share: ((share.recipient, share.received_at),),
         "mounted": _mounted,
+        "pending_of": _pending,
+        "ended": _ended,
         "by_peer": lambda share: ((f"{share.peer}\n{share.provider_id}", share.received_at),),
         "by_provider_id": lambda share: ((share.provider_id, share.received_at),),
         "due": _received_due,
@@ -86,7 +103,11 @@ PEERS = TableSpec(
     version=1,
     key=lambda peer: str(peer.host),
     lookups={},
-    indexes={"first_seen": lambda peer: (("", peer.first_seen),)},
+    indexes={
+        "first_seen": lambda peer: (("", peer.first_seen),),
+        "documents": lambda peer: (("", peer.last_seen),) if peer.has_documents else (),
+    },
+    expires_at=lambda peer: peer.kept_until,
 )
 
 SESSIONS = TableSpec(
