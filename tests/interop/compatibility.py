@@ -45,9 +45,9 @@ _LIMITS = """
 - How a product's user interface shows what happened; only what goes over the wire is tried.
 - TLS between the two: the stand-ins speak plain http, as their switches for tests allow; only the recorded peers below
   are reached over TLS.
-- Invitations, groups and federated groups, web apps (`webapp`) and SSH, with any of them.
+- Groups and federated groups, web apps (`webapp`) and SSH, with any of them.
 - oCIS and CERNBox take shares from accepted contacts only, and oCIS from listed servers only: the cells show that our
-  user is told so. The entry in their list, and the contact, are made on their side.
+  user is told so. The entry in their list is made on their side.
 - Seafile's own protocol between its servers; the column is Seafile over WebDAV.
 """
 

@@ -21,6 +21,7 @@ RECEIVER_STEPS = {
     "discovery": "it finds us with its own reader",
     "provider list": "where it takes shares of listed servers only, our user is told so",
     "prior invite": "where it takes shares of contacts only, our user is told so",
+    "invite": "our user invites, its user accepts, and both are contacts",
     "error": "its refusal reaches our user in its own words",
     "share": "it takes our share, and we take its answer for success",
     "accept": "its user accepts, in its own words or without a word",
@@ -39,6 +40,7 @@ RECEIVER_STEPS = {
 }
 SENDER_STEPS = {
     "discovery": "it finds us with its own reader",
+    "invite": "its user invites, ours accepts, and its shares come from a contact",
     "share": "its share arrives, with the answer that it wants",
     "addresses": "owner and sender are read, however they are written",
     "unknown recipient": "an unknown recipient is refused in words",
@@ -71,7 +73,7 @@ _READ_ONLY = {
 }
 # What was seen of 32.0.1; the rest of "Nextcloud 33" was read.
 _SEEN_OF_32 = {
-    "sender": {"share", "addresses", *SENDER_ROWS},
+    "sender": {"share", "invite", "addresses", *SENDER_ROWS},
     "receiver": {"share", "error", "list", "read", "rotation", "signature", "success code", "protocol.name"},
 }
 _DRAFTS = ("draft -03", "draft -05", "draft -07")
@@ -86,6 +88,8 @@ def applies(peer: type[Peer], direction: str, cell: str) -> bool:
         ("receiver", "leave"): peer.tells_decline,
         ("receiver", "rotation"): peer.signing is not Signing.NONE,
         ("receiver", "uri"): is_new,
+        ("receiver", "invite"): peer.has_invites,
+        ("sender", "invite"): peer.has_invites,
         ("sender", "rotation"): peer.signing is not Signing.NONE,
     }
     return there.get((direction, cell), True)

@@ -89,9 +89,15 @@ class Receiving:
             found = await peer.look()
             hold(found is None or found.end_point == f"{ours.config.public_url}/ocm", found)
         async with step("provider list"):
-            await self.not_yet(peer.needs_listing, lambda: peer.list_provider(ours.config.authority))
+            if peer.needs_listing:
+                await self.not_yet()
+                peer.list_provider(ours.config.authority)
         async with step("prior invite"):
-            await self.not_yet(peer.needs_contact, lambda: peer.accept_invite(ours.address))
+            if peer.needs_contact:
+                await self.not_yet()
+        async with step("invite"):
+            if peer.has_invites:
+                await self.invite()
         async with step("error"):
             before = len(peer.judged)
             refused = await ours.share("/Project", f"nobody@{peer.host}")
@@ -108,13 +114,21 @@ class Receiving:
         async with step("accept"):
             await self.accept()
 
-    async def not_yet(self, is_needed: bool, do_it: Any) -> None:
-        """Who takes shares only of those whom it knows refuses ours, and the owner is told; until it knows us."""
-        if is_needed:
-            refused = await self.ours.share("/Project", self.peer.address)
-            hold((refused["state"], self.peer.judged[-1].status) == ("refused", 401), refused)
-            hold(json.loads(self.peer.judged[-1].why)["message"] in refused["problem"], refused["problem"])
-            do_it()
+    async def not_yet(self) -> None:
+        """Who takes shares only of those whom it knows refuses ours, and the owner is told."""
+        refused = await self.ours.share("/Project", self.peer.address)
+        hold((refused["state"], self.peer.judged[-1].status) == ("refused", 401), refused)
+        hold(json.loads(self.peer.judged[-1].why)["message"] in refused["problem"], refused["problem"])
+
+    async def invite(self) -> None:
+        """Our user invites, its user accepts: each is in the other's contacts, under the address that shares bear."""
+        status, made = await self.ours.rest("POST", "invites", json={})
+        hold(status == 201, made)
+        address = await self.peer.accept_invitation(made["plain"].partition("@")[0])
+        hold(address == self.ours.address, address)
+        known = (await self.ours.rest("GET", "contacts"))[1]["contacts"]
+        guest = f"{self.peer.guest_id().partition('@http')[0]}@{self.peer.host}"
+        hold([contact["address"] for contact in known] == [guest], known)
 
     async def accept(self) -> None:
         if self.peer.tells_accept:
@@ -294,6 +308,9 @@ class Sending:
         async with step("discovery"):
             found = await peer.look()
             hold(found is None or found.end_point, "not found")
+        async with step("invite"):
+            if peer.has_invites:
+                await self.invite()
         async with step("share"):
             status, body = await self.send(self.offer)
             hold(status in peer.wanted, (status, body))
@@ -311,6 +328,18 @@ class Sending:
             hold(json.loads(body)["message"], body)
         async with step("accept"):
             await self.accept()
+
+    async def invite(self) -> None:
+        """Its user invites, ours accepts: the share that comes is from a contact."""
+        self.peer.invites["tok123"] = None
+        status, contact = await self.ours.rest("POST", "invites/accept", json={"invite": f"tok123@{self.peer.host}"})
+        hold(status == 201, contact)
+        hold(self.peer.invites["tok123"] == self.ours.address, self.peer.invites)
+        sender = self.peer.payload(self.ours.address, self.offer)["owner"]
+        hold(contact["address"] == sender, (contact, sender))
+        unknown = {"invite": f"other@{self.peer.host}"}
+        status, body = await self.ours.rest("POST", "invites/accept", json=unknown)
+        hold(status == 400, (status, body))
 
     async def accept(self) -> None:
         status, body = await self.ours.rest("POST", f"received/{self.share['id']}/accept")

@@ -107,6 +107,9 @@ class Peer(FakePeer):
         accepts_with: the message by which it tells that its user accepted, if it tells.
         tells_decline, tells_unshare: whether it tells that its user left, or that its owner ended a share.
         wanted: the statuses that it takes for success of a share.
+        has_invites: whether its users can meet ours by invitations.
+        bad_invite: what it answers to a token that it does not know.
+        guest_member: the member in which it looks for who accepted.
         needs_listing, needs_contact: whether it takes shares only of servers that its administrator listed, and only of
             people whose invitation was accepted.
     """
@@ -121,6 +124,8 @@ class Peer(FakePeer):
     tells_unshare = True
     needs_listing = False
     needs_contact = False
+    has_invites = False
+    bad_invite = 400
     note_wanted = frozenset({200, 201})
     wanted = frozenset({201})
     agent = "test"
@@ -142,6 +147,7 @@ class Peer(FakePeer):
         self.told: list[str] = []
         self.sent: list[dict[str, Any]] = []
         self.opened_by: set[str] = set()
+        self.invites: dict[str, str | None] = {}
         self.gateway_url = ""
 
     # How it comes and goes.
@@ -207,17 +213,20 @@ class Peer(FakePeer):
         return await super()._serve(request)
 
     def _answer(self, received: Received, path: str) -> web.Response:
-        match received.method, path:
-            case "GET", "/.well-known/ocm" | "/ocm-provider/" | "/ocm-provider":
-                return self._text(200, self.discovery)
-            case "GET", "/jwks" | "/.well-known/jwks.json" if self.signing is Signing.RFC9421:
-                return self._text(200, self.jwks)
-            case "POST", _ if path == f"{self.end_point}/shares":
-                return self._judge(received, self.take_share)
-            case "POST", _ if path == f"{self.end_point}/notifications":
-                return self._judge(received, self.take_note)
-            case "POST", "/ocm/token":
-                return self._judge(received, self.take_token)
+        shown = {"/.well-known/ocm": self.discovery, "/ocm-provider/": self.discovery, "/ocm-provider": self.discovery}
+        if self.signing is Signing.RFC9421:
+            shown |= {"/jwks": self.jwks, "/.well-known/jwks.json": self.jwks}
+        takers = {
+            f"{self.end_point}/shares": self.take_share,
+            f"{self.end_point}/notifications": self.take_note,
+            f"{self.end_point}/token": self.take_token,
+        }
+        if self.has_invites:
+            takers[f"{self.end_point}/invite-accepted"] = self.take_acceptance
+        if received.method == "GET" and path in shown:
+            return self._text(200, shown[path])
+        if received.method == "POST" and path in takers:
+            return self._judge(received, takers[path])
         return self._text(404, {"message": "not found"})
 
     def _judge(self, received: Received, take) -> web.Response:
@@ -270,6 +279,22 @@ class Peer(FakePeer):
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
 
     bad_grant = 400
+
+    def take_acceptance(self, received: Received) -> tuple[int, object]:
+        """Take in that somebody of ours accepts an invitation of its user's; tell who invited."""
+        message = received.json
+        for name in ("recipientProvider", "token", self.guest_member, "email", "name"):
+            demand(message.get(name), 400, {"message": f"{name} is missing"})
+        demand(message["token"] in self.invites, self.bad_invite, {"message": "invite not found"})
+        demand(self.invites[message["token"]] is None, 409, {"message": "Invite already accepted", "error": True})
+        self.invites[message["token"]] = f"{message[self.guest_member]}@{message['recipientProvider']}"
+        return 200, {"userID": self.inviter_id(), "email": "alice@example.test", "name": "Alice"}
+
+    guest_member = "userID"
+
+    def inviter_id(self) -> str:
+        """Return how it names its user who invites."""
+        return OWNER
 
     def keep(self, document: dict[str, Any]) -> None:
         """Keep a share that it took."""
@@ -339,6 +364,30 @@ class Peer(FakePeer):
     async def accept(self, provider_id: str) -> int:
         """Tell that its user accepted a share of ours."""
         return (await self.say("/notifications", self.note("SHARE_ACCEPTED", provider_id, self.held(provider_id))))[0]
+
+    async def accept_invitation(self, token: str) -> str:
+        """Let its user accept an invitation of one of ours; return the address that it enters into its contacts."""
+        message = {
+            "recipientProvider": self.recipient_provider(),
+            "token": token,
+            "userID": self.guest_id(),
+            "email": "bob@example.test",
+            "name": "Bob",
+        }
+        status, body = await self.say("/invite-accepted", message)
+        demand(status == 200, status, body)
+        told = json.loads(body)
+        for name in ("userID", "email", "name"):
+            assert told[name], f"{name} is empty"
+        return f"{told['userID']}@{self.authority}"
+
+    def recipient_provider(self) -> str:
+        """Return how it names itself to who invites."""
+        return self.host
+
+    def guest_id(self) -> str:
+        """Return how it names its user who accepts."""
+        return RECIPIENT
 
     async def leave(self, provider_id: str) -> int:
         """Tell that its user declined or left a share of ours."""

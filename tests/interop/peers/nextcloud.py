@@ -152,6 +152,19 @@ class Nextcloud33(Nextcloud31):
     product = "Nextcloud 33"
     reader = "Nextcloud 33"
     version = "1.1.0"
+    has_invites = True
+    # As recorded: the draft's `userID` alone broke it down (live-captures.md 2, 29).
+    guest_member = "userId"
+
+    def recipient_provider(self) -> str:
+        """The bare host, without its port (3.10)."""
+        return self.host.partition(":")[0]
+
+    async def accept_invitation(self, token: str) -> str:
+        """Only if our document says that we know invitations."""
+        found = await self.look()
+        assert {"invites", "invite-accepted", "/invite-accepted"} & set(found.document["capabilities"])
+        return await super().accept_invitation(token)
 
     def document(self) -> dict[str, Any]:
         """As recorded of 32, with the provider's name of 33."""

@@ -26,7 +26,7 @@ class Draft(Peer):
     api_version = "1.4.0"
     components = ("@method", "@target-uri", "content-digest", "content-length")
     label, tag = "sig1", "ocm"
-    demands = frozenset({"webdav"})
+    has_invites = True
 
     def document(self) -> dict[str, Any]:
         """Objects for the roles of a receiver."""
@@ -37,7 +37,7 @@ class Draft(Peer):
             "endPoint": f"{self.url}/ocm",
             "provider": "a server of the draft",
             "resourceTypes": [{"name": "file", "shareTypes": ["user"], "protocols": protocols}],
-            "capabilities": ["http-sig", "exchange-token", "notifications", "protocol-object"],
+            "capabilities": ["http-sig", "exchange-token", "notifications", "protocol-object", "invites"],
             "criteria": [],
             "jwksUri": f"{self.url}/jwks",
             "tokenEndPoint": f"{self.url}/ocm/token",
@@ -158,7 +158,7 @@ class Draft03(Draft):
 
     def document(self) -> dict[str, Any]:
         """Of 1.3.0."""
-        document = super().document() | {"capabilities": ["protocol-object", "notifications", "webdav-uri"]}
+        document = super().document() | {"capabilities": ["protocol-object", "notifications", "webdav-uri", "invites"]}
         document["resourceTypes"] = [
             {"name": "file", "shareTypes": ["user"], "protocols": {"webdav": self.dav_path}},
         ]

@@ -35,6 +35,8 @@ class Reva(Peer):
     tells_accept = False
     tells_decline = False
     wanted = frozenset({200, 201})
+    has_invites = True
+    bad_invite = 404
 
     def __init__(self, url: str) -> None:
         self.contacts: set[str] = set()
@@ -49,14 +51,16 @@ class Reva(Peer):
         """Let its administrator list a provider."""
         self.providers.add(host)
 
-    def accept_invite(self, address: str) -> None:
-        """Let its user and somebody else be contacts."""
+    async def accept_invitation(self, token: str) -> str:
+        """Who invited is a contact from now on, under the very words of the answer."""
+        address = await super().accept_invitation(token)
         self.contacts.add(address)
+        return address
 
     def introduce(self, address: str) -> None:
         """Let it know somebody, and their server."""
         self.list_provider(address.rpartition("@")[2])
-        self.accept_invite(address)
+        self.contacts.add(address)
 
     def take_share(self, received) -> tuple[int, object]:
         """Check the members, then the provider, the contact and the recipient (section 5)."""
@@ -160,7 +164,15 @@ class Ocis(Reva):
 
     def sender(self) -> str:
         """The id of its user names the host of its log-in service, too."""
-        return f"b1f74ec4@idp.{self.host.partition(':')[0]}@{self.host}"
+        return f"{self.inviter_id()}@{self.host}"
+
+    def inviter_id(self) -> str:
+        """The same id, without the provider."""
+        return f"b1f74ec4@idp.{self.host.partition(':')[0]}"
+
+    def guest_id(self) -> str:
+        """Another one of the same form."""
+        return f"4c510ada@idp.{self.host.partition(':')[0]}"
 
     def take_note(self, received) -> tuple[int, object]:
         """Two types, and the grantee (section 5)."""
@@ -220,6 +232,14 @@ class OpenCloud(Reva):
             "capabilities": ["invites", "webdav-uri", "protocol-object", "invite-wayf"],
             "inviteAcceptDialog": f"{self.url}/open-cloud-mesh/accept-invite",
         }
+
+    def inviter_id(self) -> str:
+        """With the address of its log-in service in it (section 6)."""
+        return f"{OWNER}@{self.url}"
+
+    def guest_id(self) -> str:
+        """With the address of its log-in service in it."""
+        return f"bob@{self.url}"
 
     def check_uri(self, uri: str) -> None:
         """It stores anything; what it can use later is absolute, so that is what has to come."""
