@@ -63,3 +63,18 @@ async def test_an_invitation_accepted_in_the_old_way(tmp_path):
         assert {"userID", "email", "name"} <= set(json.loads(body))
         (shown,) = (await stage.ours.rest("GET", "invites"))[1]["invites"]
         assert shown["accepted_by"] == "marie@stub2.docker"
+
+
+@pytest.mark.req("SHARE-2")
+async def test_odd_share_without_its_odd_signature(tmp_path):
+    """ocm-stub's share has two forms at once, a capital `URI` and a stray `code`; it is understood all the same."""
+    replay = next(replay for replay in REPLAYS if "a signature of its own kind" in replay.what)
+    lines = [line for line in replay.request.split(b"\r\n") if not line.startswith((b"signature:", b"digest:"))]
+    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+        status, body = await stage.send(b"\r\n".join(lines))
+        assert (status, json.loads(body)) == (201, {"recipientDisplayName": "Marie"})
+        (record,) = await stage.received("marie")
+        assert (record.webdav.secret.reveal(), record.webdav.uri) == (
+            "shareMeNot",
+            "https://localhost/webdav-api/file.txt",
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit
@@ -34,6 +35,7 @@ _PROPS = """<?xml version="1.0" encoding="UTF-8"?>
 </d:propfind>
 """
 _QUOTA = "    <d:quota-available-bytes/>\n"
+_FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 _ALLPROP = '<?xml version="1.0"?><D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>'
 
 
@@ -52,6 +54,8 @@ class Mount:
     Attributes:
         root: the URL under which it looks for the share's root, with a slash at its end.
         removes_on: the statuses at which it removes the mount.
+        discover: reads our document again, where it does that before each operation.
+        sent: what it asked for, in short.
     """
 
     agent: ClassVar[str] = SABRE
@@ -59,7 +63,11 @@ class Mount:
     root: str
     headers: dict[str, str]
     removes_on: frozenset[int] = frozenset()
+    discover: Callable[[], Awaitable[object]] | None = None
     sent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Nothing to do here; others begin with something."""
 
     async def ask(
         self, method: str, path: str = "", *, body: str | bytes | None = None, **headers: str
@@ -67,7 +75,7 @@ class Mount:
         """Send a request; raise what this server makes of a status that says more than yes or no."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         fields = {"User-Agent": self.agent, "Accept": "*/*", **self.headers, **named}
-        self.sent.append(method)
+        self.sent.append(" ".join(filter(None, (method, path.rstrip("/") or "root", fields.get("Depth")))))
         async with self.session.request(
             method, self.root + path, data=body, headers=fields, allow_redirects=False
         ) as answer:
@@ -98,14 +106,34 @@ class PhpMount(Mount):
 
     body = _PROPS.format(_QUOTA)
 
+    def __post_init__(self) -> None:
+        self._stale = ""
+
+    async def begin(self) -> None:
+        """Begin an operation: without a cache it reads our document every time."""
+        if self.discover is not None:
+            self.sent.append("GET ocm-provider")
+            await self.discover()
+
     async def names(self) -> set[str]:
         """List the root."""
+        await self.begin()
+        assert "DAV:}collection" in (await self.root_props())["{DAV:}resourcetype"]
+        return await self.members()
+
+    async def root_props(self) -> dict[str, str]:
+        """Look at the root; its tag alone tells that something below has changed."""
         root = await self.stat("")
         assert root is not None, "no root"
-        assert "DAV:}collection" in root["{DAV:}resourcetype"]
-        assert len(root["{DAV:}getetag"].strip('"')) <= 40
-        found = await self.find("", "1", self.body)
-        return set(found or {}) - {""}
+        tag = root["{DAV:}getetag"]
+        assert len(tag.strip('"')) <= 40
+        assert tag != self._stale, "a change below was not seen"
+        self._stale = ""
+        return root
+
+    async def members(self) -> set[str]:
+        """Return what is in the root."""
+        return set(await self.find("", "1", self.body) or {}) - {""}
 
     async def stat(self, path: str) -> dict[str, str] | None:
         """Return the properties of one resource."""
@@ -124,39 +152,46 @@ class PhpMount(Mount):
 
     async def read(self, path: str) -> bytes:
         """Look, look again, and fetch the whole."""
-        await self.stat("")
-        await self.find("", "1", self.body)
-        await self.stat("")
+        await self.begin()
+        await self.root_props()
+        await self.members()
+        await self.root_props()
         status, content = await self.ask("GET", path, Accept_Encoding="gzip")
         assert status == 200, status
         return content
 
     async def write(self, path: str, content: bytes) -> None:
         """Write straight to the final name; an old version is fetched first."""
-        before = await self.stat("")
-        if await self.stat(path) is not None:
-            assert (await self.ask("GET", path))[0] == 200
-        status, _ = await self.ask("PUT", path, body=content, Content_Type="text/plain")
+        await self.begin()
+        tag = (await self.root_props())["{DAV:}getetag"]
+        is_new = path not in await self.members()
+        if is_new:
+            assert await self.stat(path) is None
+            await self.members()
+        else:
+            await self.root_props()
+            await self.members()
+            assert (await self.ask("GET", path, Accept_Encoding="gzip"))[0] == 200
+        status, _ = await self.ask("PUT", path, body=content, Content_Type="text/plain", Accept_Encoding="gzip")
         assert status in (200, 201, 204), status
+        self._stale = tag
         written = await self.stat(path)
         assert written is not None
         assert written["{DAV:}getcontentlength"] == str(len(content))
-        after = await self.stat("")
-        assert before is not None
-        assert after is not None
-        # The tag of the root alone tells it that something below has changed.
-        assert before["{DAV:}getetag"] != after["{DAV:}getetag"]
+        if is_new:
+            await self.root_props()
 
     async def make(self, path: str) -> None:
         """Make a folder."""
         assert await self.stat(path) is None
-        assert (await self.ask("MKCOL", path, Content_Type="application/x-www-form-urlencoded"))[0] == 201
+        assert (await self.ask("MKCOL", path, **_FORM))[0] == 201
         assert await self.stat(path) is not None
+        assert await self.find(path, "1", self.body) is not None
 
     async def rename(self, path: str, target: str) -> None:
         """Rename with an absolute destination."""
         assert await self.stat(target) is None
-        status, _ = await self.ask("MOVE", path, Destination=self.root + target)
+        status, _ = await self.ask("MOVE", path, Destination=self.root + target, **_FORM)
         assert status in (201, 204), status
 
     async def remove(self, path: str) -> None:

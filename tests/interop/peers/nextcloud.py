@@ -119,7 +119,7 @@ class Nextcloud31(Peer):
         """At the host of our end point and the path of our document: the secret alone says which share."""
         secret = self.held(provider_id)
         found = await self.look()
-        return PhpMount(self.session, found.webdav, basic(secret))
+        return PhpMount(self.session, found.webdav, basic(secret), discover=self.look)
 
     # As a sender.
 
@@ -254,7 +254,7 @@ class Nextcloud35(Nextcloud33):
         """An exchanged token at the common path, without the share's id."""
         token = await self.exchanged(self.held(provider_id), is_signed=True)
         found = await self.look()
-        return PhpMount(self.session, found.webdav, bearer(token))
+        return PhpMount(self.session, found.webdav, bearer(token), discover=self.look)
 
     def payload(self, share_with: str, offer: Offer) -> dict[str, Any]:
         """To us, who exchange tokens: an object that demands it, and the root of all shares as `uri`."""
