@@ -134,7 +134,8 @@ class PeerClient:
             method="POST",
             url=str(message.url),
             status=answer.status,
-            signed=scheme.value if scheme else "no",
+            is_signed=scheme is not None,
+            scheme=scheme.value if scheme else "none",
         )
         return answer
 
