@@ -32,6 +32,7 @@ from gateway.flows.grant_watch import GrantWatch
 from gateway.jobs.tasks import Tasks
 from gateway.log import get_logger
 from gateway.metrics import Metrics
+from gateway.web.aio import name_server
 from gateway.web.ops import OpsDoors, Readiness
 
 log = get_logger(__name__)
@@ -71,6 +72,7 @@ async def running(
     Raises:
         GatewayError: `CONFIGURATION` if it cannot start as configured.
     """
+    name_server()
     async with AsyncExitStack() as stack:
         core = await open_core(config, stack, now)
         near = await storage.build(core)

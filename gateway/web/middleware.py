@@ -20,7 +20,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
 from gateway.metrics import Metrics
 from gateway.model.policy import PERMISSION_OF_METHOD
-from gateway.web.aio import is_waiting
+from gateway.web.aio import SERVER_NAME, is_waiting
 from gateway.web.answers import REQUEST_ID, answer_error
 from gateway.web.doors import Style, door_of
 from gateway.web.head import ClientGone
@@ -79,7 +79,7 @@ def watch(metrics: Metrics, now: Callable[[], float] = time.perf_counter) -> Mid
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Add to every answer of our own doors what guards browsers and helps people who report a fault."""
-    response.headers["Server"] = "ocm-gateway"
+    response.headers["Server"] = SERVER_NAME
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
     if door_of(request) is not None:

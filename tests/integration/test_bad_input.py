@@ -2,8 +2,10 @@
 
 import asyncio
 import io
+import itertools
 import json
 import logging
+import re
 import sys
 
 import pytest
@@ -214,3 +216,21 @@ async def test_the_log_holds_no_secret(tmp_path, our_log):
     assert "door=" in told
     for secret in (share.secret, share.headers["Authorization"].split()[1], "wrong-but-secret", "opensesame"):
         assert secret not in told
+
+
+UNREADABLE = (
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"G\x00T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+)
+
+
+async def test_no_answer_tells_versions(here):
+    """No port of ours tells what software it is made of and in which version, whatever it is sent."""
+    gateway = here.gateways[0]
+    requests = [*UNREADABLE, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /ocm/token HTTP/1.0\r\n\r\n"]
+    for port, request in itertools.product((gateway.port, gateway.ops_port), requests):
+        answer = await raw(port, request)
+        assert b"\r\nServer: ocm-gateway\r\n" in answer, answer
+        assert not re.search(rb"(?i)python|aiohttp", answer)
