@@ -12,6 +12,7 @@ from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
+from gateway.app.leftovers import Leftovers
 from gateway.app.peers import Far
 from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
@@ -19,13 +20,13 @@ from gateway.errors import GatewayError
 from gateway.jobs.orphans import Orphans
 from gateway.log import get_logger
 from gateway.store.queue import SaqQueue, run_worker
+from gateway.store.tables import SENT_SHARES
 
 log = get_logger(__name__)
 
 WORKER_CONCURRENCY = 8
 KEYS_READ_SECONDS = 30.0
 REPAIR_SECONDS = 3600.0
-SWEEP_FILES_SECONDS = 86_400.0
 SWEEP_KEPT_SECONDS = 300.0
 SWEEP_PEERS_SECONDS = 60.0
 RESTART_SECONDS = 1.0
@@ -45,12 +46,21 @@ def start(core: Core, flows: Flows, near: Near, far: Far, queue: SaqQueue) -> No
     _keep(core, "transfer repair", _repeated(transferring.tasks.repair, REPAIR_SECONDS))
     _keep(core, "sweep", _repeated(tasks.sweep, core.config.jobs.sweep_seconds))
     _keep(core, "repair", _repeated(tasks.repair, REPAIR_SECONDS))
-    _keep(core, "unfinished files", _repeated(near.sweep, SWEEP_FILES_SECONDS))
     orphans = Orphans(tables=(near.properties, near.sums), view=near.view_of_space)
     _keep(core, "vanished files", _repeated(orphans.sweep, SWEEP_KEPT_SECONDS))
     _keep(core, "peers", _repeated(far.records.sweep, SWEEP_PEERS_SECONDS))
     _keep(core, "peer repair", _repeated(far.records.table.repair, REPAIR_SECONDS))
+    _keep(core, "unfinished files", _repeated(_leftovers(core, near).sweep, core.config.jobs.unfinished_seconds))
     _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
+
+
+def _leftovers(core: Core, near: Near) -> Leftovers:
+    return Leftovers(
+        storages=near.storages,
+        shares=core.store.table(SENT_SHARES),
+        kept_seconds=core.config.jobs.unfinished_seconds,
+        now=core.now,
+    )
 
 
 async def _transfer(core: Core, transferring: Transferring) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.openstorage import Opened, open_storages, scratch
-from gateway.backends.base import Backend, Sweepable
+from gateway.backends.base import Backend
 from gateway.backends.locked import Locked
 from gateway.backends.lockrules import LockRules
 from gateway.backends.ownprops import resource_id
@@ -47,9 +47,6 @@ from gateway.web.davshare import DavShare
 from gateway.web.granted import Narrowed
 
 log = get_logger(__name__)
-
-# What is older than this, in seconds, and not being worked on was left by a process that is gone.
-LEFT_SECONDS = 86_400.0
 
 StillStands = Callable[[], Awaitable[None]]
 
@@ -151,15 +148,6 @@ class Near:
         """Return what `_space` named as the service account sees it, or None if its storage is not there any more."""
         storage, _, owner = space.partition("\n")
         return self.storages[storage].as_service(owner) if storage in self.storages else None
-
-    async def sweep(self) -> int:
-        """Remove what killed processes left unfinished in local folders long ago; return how much that was."""
-        swept = 0
-        wholes = [opened.as_a_whole() for opened in self.storages.values() if isinstance(opened, LocalStorage)]
-        for folder in wholes:
-            if isinstance(folder, Sweepable):
-                swept += await folder.sweep_temporaries(self.now() - LEFT_SECONDS)
-        return swept
 
     def _rules(self, storage: str, owner: str, holder: str) -> LockRules:
         return LockRules(

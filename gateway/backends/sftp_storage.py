@@ -17,7 +17,7 @@ from gateway.backends.base import WHOLE, Backend, OpenFile, OpenMode
 from gateway.backends.sftp import SftpBackend
 from gateway.backends.sftp_pool import SftpPool
 from gateway.backends.sftp_server import SftpAccount
-from gateway.backends.slot import filled
+from gateway.backends.slot import USER_PLACE, filled
 from gateway.errors import GatewayError, Kind
 from gateway.model.account import Account
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
@@ -45,6 +45,14 @@ class SftpStorage:
     def as_service(self, owner: str) -> Backend:
         """Return the owner's part of the storage, for grants on it."""
         return self._opened(owner, partial(self.accounts.of_owner, owner))
+
+    def as_a_whole(self) -> Backend | None:
+        """Return the folder in which everybody's files are, for housekeeping; None without a service account."""
+        if self.service is None:
+            return None
+        above, place, _ = self.root.partition(USER_PLACE)
+        # With a service account nothing begins at a home, so this is an absolute path.
+        return SftpBackend(self.pool, self.service, (above.rpartition("/")[0] or "/") if place else self.root)
 
     def as_account(self, owner: str, account: Account) -> Backend:
         """Return the owner's part of the storage as an account that is being tried.
@@ -120,6 +128,9 @@ class _Deferred:
 
     async def quota(self, path: ResourcePath) -> Quota:
         return await (await self._backend()).quota(path)
+
+    async def sweep_temporaries(self, older_than: float) -> int:
+        return await (await self._backend()).sweep_temporaries(older_than)
 
     @asynccontextmanager
     async def open_at(self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False) -> AsyncIterator[OpenFile]:

@@ -196,6 +196,11 @@ class Jobs(Section):
         6 * 3600, description="How often received shares of providers that never tell an end are looked at."
     )
     give_up_after: Seconds = Field(7 * 86400, description="A share that cannot be delivered for this long has failed.")
+    unfinished_seconds: Annotated[Seconds, Field(ge=3600)] = Field(
+        86400,
+        description="What a killed gateway left unfinished in a local folder or at an SSH server is removed when it is "
+        "this old; it is looked for as often.",
+    )
 
 
 class Transfers(Section):

@@ -75,6 +75,7 @@ SENT_SHARES = TableSpec(
     indexes={
         "owner": lambda share: ((share.owner, share.created_at),),
         "parent": lambda share: ((share.parent, share.created_at),) if share.parent else (),
+        "storage": lambda share: ((share.storage, share.created_at),) if share.state in STANDING else (),
         "root": lambda share: ((f"{share.storage}\n{share.owner}", share.created_at),),
         "due": _sent_due,
     },

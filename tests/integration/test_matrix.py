@@ -5,7 +5,6 @@ OpenSSH's sftp and scp (both protocols), and our own command for a transfer, whi
 """
 
 import os
-import socket
 
 import pytest
 import pytest_asyncio
@@ -25,12 +24,6 @@ DIGESTS = {name: digest(content) for name, content in CONTENTS.items()}
 module_loop = pytest.mark.asyncio(loop_scope="module")
 
 
-def free_port():
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=STORAGES)
 async def doors(request, tmp_path_factory):
     """All doors before one kind of storage, in which files to read are."""
@@ -38,24 +31,19 @@ async def doors(request, tmp_path_factory):
     match request.param:
         case "apache":
             with apache() as server:
-                async with opened(folder, dav_place(server)) as doors:
+                async with every_door(folder, dav_place(server)) as doors:
                     yield doors
         case "wsgidav":
             with wsgidav() as server:
-                async with opened(folder, dav_place(server)) as doors:
+                async with every_door(folder, dav_place(server)) as doors:
                     yield doors
         case "sshd":
             with sshd() as server:
-                async with opened(folder, ssh_place(folder, server)) as doors:
+                async with every_door(folder, ssh_place(folder, server)) as doors:
                     yield doors
         case "local":
-            async with opened(folder, local_place(folder / "storage")) as doors:
+            async with every_door(folder, local_place(folder / "storage")) as doors:
                 yield doors
-
-
-def opened(folder, place):
-    """Open the doors on a free port."""
-    return every_door(folder, place, free_port())
 
 
 class WebDav:

@@ -1,6 +1,9 @@
 """SSH servers as configured storage: log-ins tried there, stored keys, strict host keys, and the probe."""
 
+import asyncio
+import os
 import sys
+import time
 from contextlib import asynccontextmanager
 from os import environ
 
@@ -105,6 +108,35 @@ async def test_a_stored_key_opens_the_storage(tmp_path):
             assert (status, stored["kind"]) == (200, "private_key")
             assert (await alpha.rest("GET", "files/hello.txt"))[1] == b"hello"
             assert (await alpha.rest("GET", "files/"))[1]["entries"][0]["path"] == "/hello.txt"
+
+
+async def test_what_was_left_is_removed_with_the_accounts_of_those_who_share(tmp_path):
+    """Without a service account the sweep goes through the files of who shares: old leftovers go, younger ones stay."""
+    with sshd() as server:
+        home = server.files / "alice"
+        (home / "Project").mkdir(parents=True)
+        for name, age in (("old", 2 * 86_400), ("young", 60)):
+            (home / "Project" / f".ocm-part-{name}").write_text("half")
+            os.utime(home / "Project" / f".ocm-part-{name}", (time.time() - age,) * 2)
+        storage = {
+            "url": f"sftp://127.0.0.1:{server.port}{server.files}/{{user}}",
+            "known_hosts_file": str(known_hosts(tmp_path, server.port, server.host_key)),
+            "view": "user",
+            "stored_accounts": True,
+        }
+        async with (
+            side(tmp_path, "alpha", "alice", storage) as alpha,
+            side(tmp_path, "beta", "bob", folder_storage(tmp_path / "b", "bob")) as beta,
+        ):
+            key = {"login": server.account.user, "private_key": server.account.private_key.reveal()}
+            assert (await alpha.rest("PUT", "storage-account", json=key))[0] == 200
+            await alpha.share("/Project", beta.address)
+            assert len(list(home.rglob(".ocm-part-*"))) == 2
+        again = side(tmp_path, "alpha", "alice", storage, port=alpha.config.http.port)
+        async with again, asyncio.timeout(20):
+            while (home / "Project" / ".ocm-part-old").exists():  # noqa: ASYNC110 - nobody tells when it was removed
+                await asyncio.sleep(0.02)
+        assert [path.name for path in home.rglob(".ocm-part-*")] == [".ocm-part-young"]
 
 
 async def test_recipients_are_known_by_their_folders(tmp_path):

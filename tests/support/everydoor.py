@@ -23,6 +23,7 @@ from support.fakepeer import FakePeer, Reply
 from support.pair import PASSWORD, Side, side
 from support.sshdoor import make_key, ran
 from support.sshservers import SshServer
+from support.transferrig import Process, free_port, in_a_process
 
 READ, WRITE = "Read", "Write"
 PERMISSIONS = {READ: ["read"], WRITE: ["read", "write"]}
@@ -82,7 +83,7 @@ class Offer:
     secret: str
     ssh_user: str
     ssh_port: int
-    bobs: str
+    bobs: str = ""
 
 
 @dataclass(kw_only=True)
@@ -92,7 +93,8 @@ class Doors:
     place: Place
     folder: Path
     alice: Side
-    bob: Side
+    bob: Side | None = None
+    process: Process | None = None
     offers: dict[str, Offer]
 
     def stored(self, share: str, name: str) -> Path:
@@ -117,7 +119,7 @@ class Doors:
         """Run an OpenSSH program at a share; `{}` in a word is where the share is."""
         return await ran(*self.ssh_words(program, share, *words), text=text)
 
-    def ssh_words(self, program: str, share: str, *words: str) -> list[str]:
+    def ssh_words(self, program: str, share: str, *words: str | Path) -> list[str]:
         """Return the command of an OpenSSH program, which uses nothing of whoever runs it."""
         offer = self.offers[share]
         settings = {
@@ -133,11 +135,12 @@ class Doors:
         place = f"{offer.ssh_user}@127.0.0.1"
         return [
             *(program, "-F", "/dev/null", *options, "-P", str(offer.ssh_port)),
-            *(word.replace("{}", place) for word in words),
+            *(str(word).replace("{}", place) for word in words),
         ]
 
     async def ours(self, *words: str) -> tuple[int, str]:
         """Run our own command as Bob."""
+        assert self.bob is not None
         environment = {
             "OCM_GATEWAY_URL": f"{self.bob.local}/ocm",
             "OCM_GATEWAY_USER": "bob",
@@ -175,34 +178,57 @@ def digest(content: bytes) -> str:
 
 
 @asynccontextmanager
-async def every_door(folder: Path, place: Place, port: int) -> AsyncIterator[Doors]:
-    """Open all doors before a storage; SSH on `port`. The shares' folders are made here, and are empty."""
+async def every_door(folder: Path, place: Place) -> AsyncIterator[Doors]:
+    """Open all doors before a storage, in this process. The shares' folders are made here, and are empty."""
+    door = {"enabled": True, "port": free_port()}
+    async with (
+        _recipient(folder, place) as peer,
+        side(folder, "alpha", "alice", place.options, ssh=door) as alice,
+        side(folder, "beta", "bob", place.options) as bob,
+    ):
+        offers = {name: await _offer(alice, peer, name) for name in PERMISSIONS}
+        for name, offer in offers.items():
+            await alice.share(f"/{name}", bob.address, **_asked(name))
+            offer.bobs = await bob.accepted()
+        yield Doors(place=place, folder=folder, alice=alice, bob=bob, offers=offers)
+
+
+@asynccontextmanager
+async def doors_in_a_process(folder: Path, place: Place, **parts: Any) -> AsyncIterator[Doors]:
+    """Open the WebDAV and the SSH door of a gateway that is a process of its own, and can be killed."""
+    parts = {"ssh": {"enabled": True, "port": free_port()}, "ops": {"port": free_port()}, **parts}
+    async with (
+        _recipient(folder, place) as peer,
+        in_a_process(folder, "alpha", "alice", place.options, **parts) as process,
+    ):
+        offers = {name: await _offer(process.side, peer, name) for name in PERMISSIONS}
+        yield Doors(place=place, folder=folder, alice=process.side, process=process, offers=offers)
+
+
+@asynccontextmanager
+async def _recipient(folder: Path, place: Place) -> AsyncIterator[FakePeer]:
     for path in (place.files / "alice", place.files / "bob", *(place.files / "alice" / name for name in PERMISSIONS)):
         path.mkdir(parents=True, exist_ok=True)
         place.own(path)
     (folder / "client").mkdir()
     key = make_key(folder / "client")
-    async with (
-        FakePeer.running() as peer,
-        side(folder, "alpha", "alice", place.options, ssh={"enabled": True, "port": port}) as alice,
-        side(folder, "beta", "bob", place.options) as bob,
-    ):
+    async with FakePeer.running() as peer:
         peer.discovery["resourceTypes"][0]["protocols"]["ssh-receive"] = {}
         peer.replies["/ocm/shares"] = Reply(201, {"recipientDisplayName": "Eve", "recipientPublicKeys": [key]})
-        offers = {name: await _offer(alice, bob, peer, name) for name in PERMISSIONS}
-        yield Doors(place=place, folder=folder, alice=alice, bob=bob, offers=offers)
+        yield peer
 
 
-async def _offer(alice: Side, bob: Side, peer: FakePeer, name: str) -> Offer:
-    both = {"permissions": PERMISSIONS[name], "access_types": ["remote", "datatx"]}
-    await alice.share(f"/{name}", f"eve@{peer.host}", **both)
+def _asked(name: str) -> dict[str, list[str]]:
+    return {"permissions": PERMISSIONS[name], "access_types": ["remote", "datatx"]}
+
+
+async def _offer(alice: Side, peer: FakePeer, name: str) -> Offer:
+    await alice.share(f"/{name}", f"eve@{peer.host}", **_asked(name))
     told = json.loads(peer.at("/ocm/shares")[-1].body)["protocol"]
     user, _, where = told["ssh"]["uri"].partition("@")
-    await alice.share(f"/{name}", bob.address, **both)
     return Offer(
         webdav=f"{alice.local}/ocm/dav/",
         secret=told["webdav"]["sharedSecret"],
         ssh_user=user,
         ssh_port=int(where.partition("/")[0].rpartition(":")[2]),
-        bobs=await bob.accepted(),
     )

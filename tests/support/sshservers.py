@@ -99,12 +99,13 @@ def key_account(user: str, key: asyncssh.SSHKey) -> SftpAccount:
 
 def kill_all(process: subprocess.Popen[bytes], *, with_itself: bool = True) -> None:
     """Kill a server and the processes that it made for its connections, or only these."""
-    for pid in [*_descendants(process.pid), *([process.pid] if with_itself else [])]:
+    for pid in [*descendants(process.pid), *([process.pid] if with_itself else [])]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def _descendants(parent: int) -> list[int]:
+def descendants(parent: int) -> list[int]:
+    """Return the ids of all processes that a process has made, and those that they have."""
     children: dict[int, list[int]] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

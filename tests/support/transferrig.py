@@ -154,13 +154,28 @@ class Process:
 @asynccontextmanager
 async def bob_in_a_process(folder: Path, storage: dict[str, Any] | None = None, **parts: Any) -> AsyncIterator[Process]:
     """Run Bob's gateway in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    config = configured(folder, "beta", "bob", port, storage or folder_storage(folder / "b", "bob"), **parts)
+    storage = storage or folder_storage(folder / "b", "bob")
+    async with in_a_process(folder, "beta", "bob", storage, **parts) as process:
+        yield process
+
+
+@asynccontextmanager
+async def in_a_process(
+    folder: Path, name: str, user: str, storage: dict[str, Any], **parts: Any
+) -> AsyncIterator[Process]:
+    """Run a gateway in a process of its own."""
+    config = configured(folder, name, user, free_port(), storage, **parts)
     async with aiohttp.ClientSession() as session:
-        process = Process(Side("beta", "bob", config, session), folder / "beta.yaml")
+        process = Process(Side(name, user, config, session), folder / f"{name}.yaml")
         await process.start()
         try:
             yield process
         finally:
             await process.kill()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
