@@ -7,12 +7,13 @@ delete mounts). A richer ability is a second Protocol that callers ask for with 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from gateway.errors import GatewayError
 from gateway.model.props import Changes, Properties
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
 
@@ -113,6 +114,44 @@ class FileDescriptor(Protocol):
 
     async def file_descriptor(self, path: ResourcePath) -> tuple[int, Entry]:
         """Return a fresh descriptor, which the caller closes, and the entry it belongs to."""
+
+
+@runtime_checkable
+class OpenKnown(Protocol):
+    """A storage that opens a file by what its listing told of it, and need not be asked for that again."""
+
+    def open_known(self, entry: Entry, span: Span = WHOLE) -> AbstractAsyncContextManager[Content]:
+        """Open a piece of the file that `entry` describes; raises as `open` does whose `if_match` is its tag."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmallFile:
+    """A file that is written from memory, as a whole.
+
+    Attributes:
+        modified: the time of last modification that it gets, in seconds since the epoch, where the storage can.
+        is_new: whether nothing may be at `path` yet.
+    """
+
+    path: ResourcePath
+    content: bytes
+    modified: float | None = None
+    is_new: bool = False
+
+
+@runtime_checkable
+class Bulk(Protocol):
+    """A storage for which many small things at once cost less than one after the other."""
+
+    async def find_all(self, paths: Sequence[ResourcePath]) -> Sequence[Entry | None]:
+        """Return what is at each path, or None where nothing is. Raises as `stat`, but for `NOT_FOUND`."""
+
+    async def put_all(self, files: Sequence[SmallFile]) -> Sequence[Written | GatewayError]:
+        """Write files, each of which is there as a whole or not at all; return what `write` would return or raise.
+
+        One that is refused does not stop the others. If the call itself raises, or is cancelled, any of them may have
+        been written.
+        """
 
 
 class OpenMode(StrEnum):

@@ -1,34 +1,31 @@
 """A folder of this machine as a storage (DESIGN 6): a local disk, or whatever the system has mounted there.
 
 This module says what each verb does; the steps inside the threads are in `localfs` (finding things and staying
-inside the root), `locallist`, `localpart` (reading, and atomic writing), `localopen` (bytes at any place) and
-`localtree` (copying, moving, removing). Symbolic links are never followed and not shown. A root that is not there is
-an outage, not an empty storage.
+inside the root), `locallist`, `localpart` (reading, and atomic writing), `localbulk` (many small files at once),
+`localopen` (bytes at any place) and `localtree` (copying, moving, removing). Symbolic links are never followed and not
+shown. A root that is not there is an outage, not an empty storage.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from gateway.backends import localopen, localtree
-from gateway.backends.base import WHOLE, OpenMode
+from gateway.backends import localbulk, localopen, localtree
+from gateway.backends.base import WHOLE, OpenMode, SmallFile
 from gateway.backends.base import OpenFile as OpenAtFile
 from gateway.backends.localfs import Tree, entry_of
 from gateway.backends.locallist import Listing
-from gateway.backends.localpart import Condition, OpenFile, Part
+from gateway.backends.localpart import Condition, OpenFile, Part, is_time
 from gateway.backends.threads import Stop, Threads
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
 
 CHUNK_BYTES = 256 * 1024
-# The last second that file systems with 64-bit times can hold without surprise (the year 9999).
-_LATEST_TIME = 253_402_300_799.0
 
 
 class LocalBackend:
@@ -103,6 +100,16 @@ class LocalBackend:
         finally:
             await self._threads.run(part.close)
 
+    async def find_all(self, paths: Sequence[ResourcePath]) -> Sequence[Entry | None]:
+        """Return what is at each path, or None where nothing is."""
+        return await self._threads.run_stoppable(partial(localbulk.find_all, self._tree, paths))
+
+    async def put_all(self, files: Sequence[SmallFile]) -> Sequence[Written | GatewayError]:
+        """Write files from memory, each as `write` does; return what became of each."""
+        return await self._threads.run_stoppable(
+            partial(localbulk.put_all, self._tree, files, is_durable=self._is_durable)
+        )
+
     async def mkdir(self, path: ResourcePath) -> None:
         """Make a folder."""
         await self._threads.run(_mkdir, self._tree, path)
@@ -129,7 +136,7 @@ class LocalBackend:
 
     async def set_time(self, path: ResourcePath, modified: float) -> None:
         """Set the time of last modification, in seconds since the epoch."""
-        if not (math.isfinite(modified) and abs(modified) <= _LATEST_TIME):
+        if not is_time(modified):
             raise GatewayError(Kind.INVALID, "The storage cannot hold this time.")
         await self._threads.run(_set_time, self._tree, path, modified)
 

@@ -8,8 +8,10 @@ content stands; whatever goes wrong, the temporary is removed. A process that is
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Entry, ResourcePath, Written
 
 PERMISSION_BITS = 0o777
+# The last second that file systems with 64-bit times can hold without surprise (the year 9999).
+_LATEST_TIME = 253_402_300_799.0
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # A condition is checked and the file put in place with no other writer of this process in between.
 _TURNS = tuple(Lock() for _ in range(64))
@@ -153,8 +157,16 @@ class Part:
         """Return the entry that the content would have now."""
         return entry_of(self._path, os.fstat(self._descriptor))
 
-    def commit(self) -> Written:
+    def set_time(self, modified: float) -> None:
+        """Give the content its time of last modification, if the storage can hold it."""
+        if is_time(modified):
+            os.utime(self._descriptor, (time.time(), modified))
+
+    def commit(self, *, with_folder: bool = True) -> Written:
         """Put the content in its place.
+
+        Args:
+            with_folder: whether its name must be on the disk as well; who says no calls `sync_folder`.
 
         Raises:
             GatewayError: `PRECONDITION_FAILED`, or `CONFLICT` if the folder is gone; nothing is changed then.
@@ -166,9 +178,17 @@ class Part:
             self._check(spot)
             _keep_rights(self._descriptor, spot.found)
             created = self._place(spot)
-        if self._is_durable:
-            _sync_folder(spot.folder)
+        if self._is_durable and with_folder:
+            self.sync_folder()
         return Written(entry=entry_of(self._path, os.fstat(self._descriptor)), created=created)
+
+    def sync_folder(self) -> None:
+        """Put the names in the folder on the disk."""
+        descriptor = open_folder(self._spot.folder, ".")
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def close(self) -> None:
         """Remove the temporary if it is still there, and close everything."""
@@ -248,6 +268,11 @@ def temporary_name() -> str:
     return TEMPORARY_PREFIX + secrets.token_hex(12)
 
 
+def is_time(modified: float) -> bool:
+    """Tell whether file systems can hold this time."""
+    return math.isfinite(modified) and abs(modified) <= _LATEST_TIME
+
+
 def a_folder() -> GatewayError:
     """Return the error for a folder where a file is needed."""
     return GatewayError(Kind.CONFLICT, "This is a folder.")
@@ -272,11 +297,3 @@ def _keep_rights(descriptor: int, old: os.stat_result | None) -> None:
 def _unlink(folder: int, name: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)
-
-
-def _sync_folder(folder: int) -> None:
-    descriptor = open_folder(folder, ".")
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

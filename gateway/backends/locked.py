@@ -9,13 +9,14 @@ be a way around its lock. Dead properties are kept likewise; they, and the share
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from gateway.backends.base import WHOLE, Backend, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
-from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules, keep, read_kept
+from gateway.backends.base import WHOLE, Backend, Bulk, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
+from gateway.backends.lockedbulk import put_all_locked
+from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules, keep, locked, read_kept
 from gateway.backends.openfile import AskingFile
 from gateway.errors import GatewayError, Kind
 from gateway.model.lock import DavLock
@@ -34,6 +35,8 @@ class Locked:
     quota: Callable[[ResourcePath], Awaitable[Quota]]
     file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
     open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
+    find_all: Callable[..., Awaitable[Sequence[Entry | None]]]
+    put_all: Callable[..., Awaitable[Sequence[Written | GatewayError]]]
     properties: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
     change_properties: Callable[[ResourcePath, Changes], Awaitable[None]]
     sums: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
@@ -50,6 +53,9 @@ class Locked:
             self.quota = backend.quota
         if isinstance(backend, FileDescriptor):
             self.file_descriptor = backend.file_descriptor
+        if isinstance(backend, Bulk):
+            self.find_all = backend.find_all
+            self.put_all = partial(put_all_locked, backend, rules, self._check_content)
         if isinstance(backend, OpenAt):
             self._open_inner_at = backend.open_at
             self.open_at = self._open_at
@@ -241,7 +247,7 @@ class Locked:
         covering, above = await asyncio.gather(self._found(path), self._found(path.parent))
         self._check(covering.values())
         if not self._may_pass(above.values()) and not await self._exists(path):
-            raise _locked()
+            raise locked()
 
     async def _check_member(self, path: ResourcePath, *, with_members: bool = False) -> None:
         """Let `path` appear in or vanish from its folder, with all that is below it."""
@@ -250,7 +256,7 @@ class Locked:
 
     def _check(self, locks: Iterable[DavLock]) -> None:
         if not self._may_pass(locks):
-            raise _locked()
+            raise locked()
 
     def _may_pass(self, locks: Iterable[DavLock]) -> bool:
         """Tell whether of each locked resource one lock was presented by its holder (of shared ones, any: 7.4)."""
@@ -324,7 +330,3 @@ class Locked:
         for lock in await self._rules.locks.below(self._rules.space, key):
             if not (is_itself_kept and lock.root == key):
                 await self._rules.locks.release(self._rules.space, lock.token)
-
-
-def _locked() -> GatewayError:
-    return GatewayError(Kind.LOCKED, "This resource is locked.", code="lock-token-submitted")

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.errors import GatewayError, Kind
 from gateway.model.lock import LockTable
 from gateway.model.props import Changes, Properties, PropertyTable
 from gateway.model.resource import ResourcePath
@@ -17,6 +18,11 @@ LOOK_AGAIN_SECONDS = 1.0
 def new_token() -> str:
     """Return a fresh lock token (RFC 4918, 6.5)."""
     return uuid.uuid4().urn
+
+
+def locked() -> GatewayError:
+    """Return the error for what another's lock protects."""
+    return GatewayError(Kind.LOCKED, "This resource is locked.", code="lock-token-submitted")
 
 
 async def report_to_nobody(*_paths: ResourcePath) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import formatdate
 
 import aiohttp
@@ -18,7 +18,6 @@ from yarl import URL
 from gateway.backends.base import WHOLE
 from gateway.backends.davanswer import Described, read_answer
 from gateway.backends.webdav_body import body_of, ready_body
-from gateway.backends.webdav_digest import WANTED, digests_of
 from gateway.backends.webdav_entry import (
     ENTRY_REQUEST,
     QUOTA_REQUEST,
@@ -28,9 +27,10 @@ from gateway.backends.webdav_entry import (
     quota_of,
     time_request,
 )
+from gateway.backends.webdav_get import content_of, question, shows
 from gateway.backends.webdav_http import Answer, Authorize, Patience, Redirects, Renew, Upstream
 from gateway.backends.webdav_names import Place
-from gateway.backends.webdav_span import piece, resolve
+from gateway.backends.webdav_span import resolve
 from gateway.backends.webdav_status import nonsense, storage_error
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Content, Entry, Outcome, Quota, ResourcePath, Span, Written
@@ -91,6 +91,8 @@ class WebdavBackend:
         self.place = Place(base_url)
         self.upstream = Upstream(session, authorize, renew=renew, redirects=redirects, patience=patience)
         self._traits = traits or WebdavTraits()
+        # Whether its answers to GET were all seen to show of which file they are.
+        self._shows_files = True
 
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""
@@ -127,13 +129,26 @@ class WebdavBackend:
         if resolved.length == 0:
             yield Content(entry=entry, span=resolved, chunks=_nothing())
             return
-        headers = _range_header(resolved, entry) | ({"If-Match": if_match} if if_match and is_strong(if_match) else {})
-        if self._traits.tells_digests:
-            headers |= WANTED
+        headers = question(entry, resolved, if_match, wants_digests=self._traits.tells_digests)
         async with self.upstream.exchange("GET", self.place.url(path), headers) as answer:
-            if answer.status not in (200, 206):
-                raise storage_error(answer.status, answer.headers)
-            yield replace(piece(answer, entry, resolved), digests=digests_of(answer.headers))
+            yield content_of(answer, entry, resolved)
+
+    @asynccontextmanager
+    async def open_known(self, entry: Entry, span: Span = WHOLE) -> AsyncIterator[Content]:
+        """Open a piece of a file that was listed, by one GET if its answers show whose they are."""
+        is_asked = self._shows_files and bool(entry.size)
+        if is_asked:
+            resolved, url = resolve(span, entry.size), self.place.url(entry.path)
+            headers = question(entry, resolved, entry.etag, wants_digests=self._traits.tells_digests)
+            async with self.upstream.exchange("GET", url, headers) as answer:
+                content = content_of(answer, entry, resolved)
+                if answer.url.origin() == url.origin() and shows(answer, content, entry):
+                    yield content
+                    return
+        async with self.open(entry.path, span, if_match=entry.etag) as content:
+            # It is the same file, though its answer did not show it.
+            self._shows_files = self._shows_files and not is_asked
+            yield content
 
     async def write(
         self,
@@ -309,12 +324,6 @@ class WebdavBackend:
             if path is not None and described.status is not None and described.status // 100 != 2:  # noqa: PLR2004 - class of success
                 failures.append((path, storage_error(described.status)))
         return tuple(failures)
-
-
-def _range_header(span: Span, entry: Entry) -> dict[str, str]:
-    if span == Span(0, entry.size) or span.length is None:
-        return {"Range": f"bytes={span.start}-"} if span.start else {}
-    return {"Range": f"bytes={span.start}-{span.start + span.length - 1}"}
 
 
 def _expect_folder(entry: Entry) -> None:

@@ -26,7 +26,7 @@ _MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}/[\x20-\x7e]{1,255}"
 def entry_of(path: ResourcePath, described: Described) -> Entry:
     """Return the entry at `path` from its properties; those that make no sense count as not told."""
     given = described.properties
-    modified = _time(given.get("DAV:}getlastmodified", ""))
+    modified = time_of(given.get("DAV:}getlastmodified", ""))
     etag = etag_of(given.get("DAV:}getetag", ""))
     if _COLLECTION in described.children.get("DAV:}resourcetype", ()):
         return Entry(path=path, kind=EntryKind.FOLDER, modified=modified, etag=etag)
@@ -84,7 +84,8 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and _NUMBER.fullmatch(text) else None
 
 
-def _time(text: str) -> float | None:
+def time_of(text: str) -> float | None:
+    """Return what an HTTP date means, in seconds since the epoch, or None if it is none."""
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):

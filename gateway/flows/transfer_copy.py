@@ -8,16 +8,16 @@ changes on the way is noticed by its entity tag, or else by size and time, and f
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from gateway.backends.base import Backend, OpenAt, SetTime
+from gateway.backends.base import Backend, OpenAt, OpenKnown, SetTime
 from gateway.errors import GatewayError, Kind
 from gateway.flows.transfer_digest import Check
 from gateway.flows.transfer_pieces import Pieces, step_of
 from gateway.flows.transfer_ports import SourceChanged, TransferRules, Where, on
 from gateway.flows.transfer_prepare import Prepare, at, find, free_name
-from gateway.model.resource import Content, ResourcePath, Span
+from gateway.model.resource import Content, Entry, ResourcePath, Span
 from gateway.model.transfer import Conflict, Item, ItemState, Transfer, partial_name
 
 WHOLE = Span()
@@ -65,7 +65,7 @@ class CopyFile:
             GatewayError: `SourceChanged`, or a `Trouble` that says on which side it was.
         """
         if spot.is_carried_on:
-            item = await self._left_over(item, spot)
+            item = await self.left_over(item, spot)
             if item.state is not ItemState.TODO:
                 return item
         partial = self.partial(item, spot.number, spot.place)
@@ -82,8 +82,12 @@ class CopyFile:
         """Return where an item grows."""
         return at(self.transfer.target, item).parent / partial_name(self.transfer.transfer_id, number, place)
 
-    async def _left_over(self, item: Item, spot: Spot) -> Item:
-        """Return the item as the run before this one left it, which may have died before it could say so."""
+    async def left_over(self, item: Item, spot: Spot) -> Item:
+        """Return the item as the run before this one left it, which may have died before it could say so.
+
+        Raises:
+            GatewayError: if the own storage does not tell.
+        """
         if await find(self.target, self.partial(item, spot.number, spot.place)) is not None:
             return item
         found = await find(self.target, at(self.transfer.target, item))
@@ -99,10 +103,8 @@ class CopyFile:
             await self._fetch_pieces(item, partial, spot)
             return
         async with self.opened(item, WHOLE) as content:
-            check = Check(content.digests)
-            chunks = _checked(content, check, spot)
             with on(Where.OWN):
-                await self.target.write(partial, chunks, size=item.size)
+                await self.target.write(partial, checked(content, spot), size=item.size)
 
     async def _fetch_pieces(self, item: Item, partial: ResourcePath, spot: Spot) -> None:
         if await find(self.target, partial) is None:
@@ -130,7 +132,7 @@ class CopyFile:
             SourceChanged: if it is not the file of the plan.
         """
         async with AsyncExitStack() as stack:
-            opening = self.source.open(self.transfer.source / item.path, span, if_match=item.etag)
+            opening = self._opening(item, span)
             try:
                 with on(Where.SENDER):
                     content = await stack.enter_async_context(opening)
@@ -140,6 +142,13 @@ class CopyFile:
                 raise
             _expect_same(item, content)
             yield content
+
+    def _opening(self, item: Item, span: Span) -> AbstractAsyncContextManager[Content]:
+        path = self.transfer.source / item.path
+        if not isinstance(self.source, OpenKnown):
+            return self.source.open(path, span, if_match=item.etag)
+        known = Entry(path=path, kind=item.kind, size=item.size, modified=item.modified, etag=item.etag)
+        return self.source.open_known(known, span)
 
     async def _set_time(self, item: Item, partial: ResourcePath) -> None:
         if not self._sets_time or item.modified is None or not isinstance(self.target, SetTime):
@@ -177,8 +186,13 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield piece
 
 
-async def _checked(content: Content, check: Check, spot: Spot) -> AsyncIterator[bytes]:
-    """Pass the bytes on, counted and summed; the last word is the checksum's."""
+async def checked(content: Content, spot: Spot) -> AsyncIterator[bytes]:
+    """Pass the bytes on, counted and summed; the last word is the checksum's.
+
+    Raises:
+        GatewayError: `UNAVAILABLE` if what comes is not as long as was told, or has another checksum.
+    """
+    check = Check(content.digests)
     count = 0
     with on(Where.SENDER):
         async for chunk in content.chunks:

@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from gateway.backends.base import Backend
+from gateway.backends.base import Backend, Bulk
 from gateway.errors import GatewayError
 from gateway.flows.transfer_copy import CopyFile, Spot
 from gateway.flows.transfer_ledger import Ledger
 from gateway.flows.transfer_ports import Fate, TransferRules, Where, fate_of, on
 from gateway.flows.transfer_prepare import Prepare
+from gateway.flows.transfer_small import CopySmall, Small, is_small, together
 from gateway.log import get_logger
-from gateway.model.transfer import Item, ItemState, batch_id
+from gateway.model.transfer import Batch, Item, ItemState, batch_id
 
 log = get_logger(__name__)
 
@@ -50,6 +51,7 @@ class CopyFiles:
     _last: GatewayError | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _copy: CopyFile = field(init=False)
+    _small: CopySmall | None = field(init=False)
     _prepare: Prepare = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,7 @@ class CopyFiles:
         self._copy = CopyFile(
             source=self.source, target=self.target, transfer=transfer, prepare=self._prepare, rules=self.rules
         )
+        self._small = CopySmall(self._copy, self.target) if isinstance(self.target, Bulk) else None
 
     async def copy_all(self) -> None:
         """Bring every file to an end.
@@ -79,7 +82,8 @@ class CopyFiles:
         if self._last is not None:
             raise self._last
 
-    async def _tasks(self) -> AsyncIterator[_Task]:
+    async def _tasks(self) -> AsyncIterator[list[_Task]]:
+        """Yield what is to be done: a file alone, or several small ones together."""
         ledger = self.ledger
         for number in range(ledger.transfer.batches):
             key = batch_id(ledger.transfer.transfer_id, number)
@@ -89,27 +93,56 @@ class CopyFiles:
             is_carried_on = batch.is_prepared
             ledger.opened(batch)
             if not is_carried_on:
-                for place, item in enumerate((await self._prepare.batch(batch)).items):
-                    if item != batch.items[place]:
-                        ledger.book(number, place, item)
-                ledger.prepared(number)
-                # Before anything is copied it has to be known what was there already.
-                await ledger.patiently(ledger.checkpoint)
-            for place, item in enumerate(batch.items):
-                if item.state is ItemState.TODO and ledger.is_todo(number, place):
-                    yield _Task(number, place, is_carried_on)
+                await self._prepared(batch)
+            todo = [place for place, item in enumerate(batch.items) if item.state is ItemState.TODO]
+            tasks = [_Task(number, place, is_carried_on) for place in todo if ledger.is_todo(number, place)]
+            for some in self._together(tasks):
+                yield some
 
-    async def _work(self, tasks: AsyncIterator[_Task]) -> None:
+    async def _prepared(self, batch: Batch) -> None:
+        ledger = self.ledger
+        for place, item in enumerate((await self._prepare.batch(batch)).items):
+            if item != batch.items[place]:
+                ledger.book(batch.number, place, item)
+        ledger.prepared(batch.number)
+        # Before anything is copied it has to be known what was there already.
+        await ledger.patiently(ledger.checkpoint)
+
+    def _together(self, tasks: list[_Task]) -> list[list[_Task]]:
+        small = [task for task in tasks if self._is_small(task)]
+        sizes = [self._item(task).size or 0 for task in small]
+        groups = [small[group] for group in together(sizes, self.rules.parallel_files)]
+        return groups + [[task] for task in tasks if task not in small]
+
+    def _is_small(self, task: _Task) -> bool:
+        return self._small is not None and is_small(self._item(task))
+
+    async def _work(self, tasks: AsyncIterator[list[_Task]]) -> None:
         while True:
             async with self._turn:
-                task = await anext(tasks, None)
-            if task is None:
+                some = await anext(tasks, None)
+            if some is None:
                 return
-            await self._one(task)
+            await self._several(some)
 
-    async def _one(self, task: _Task) -> None:
+    async def _several(self, tasks: list[_Task]) -> None:
+        """Bring tasks to an end, small ones together as far as that goes well."""
+        while tasks:
+            if self._small is not None and self._is_small(tasks[0]):
+                await self._small.copy([Small(self._item(task), self._spot(task)) for task in tasks])
+                left = [task for task in tasks if self.ledger.is_todo(task.number, task.place)]
+                self._streak = 0 if len(left) < len(tasks) else self._streak
+                tasks = left
+            if tasks:
+                await self._one(tasks[0])
+            tasks = tasks[1:]
+
+    def _item(self, task: _Task) -> Item:
+        return self.ledger.item(task.number, task.place)
+
+    def _spot(self, task: _Task) -> Spot:
         ledger = self.ledger
-        spot = Spot(
+        return Spot(
             number=task.number,
             place=task.place,
             is_carried_on=task.is_carried_on,
@@ -117,8 +150,11 @@ class CopyFiles:
             stands=partial(ledger.standing, task.number, task.place),
             keep=partial(ledger.book, task.number, task.place),
         )
+
+    async def _one(self, task: _Task) -> None:
+        spot = self._spot(task)
         for pause in (*QUICK_PAUSES, None):
-            item = ledger.item(task.number, task.place)
+            item = self._item(task)
             spot.stands(0)
             try:
                 copied = await self._copy.copy(item, spot)
@@ -128,12 +164,12 @@ class CopyFiles:
                 await asyncio.sleep(pause or 0)
             else:
                 self._streak = 0
-                ledger.book(task.number, task.place, copied)
+                spot.keep(copied)
                 return
 
     async def _failed(self, task: _Task, error: GatewayError, *, is_last: bool) -> bool:
         """Take a failure in; tell whether the file is to be tried again at once."""
-        item = self.ledger.item(task.number, task.place)
+        item = self._item(task)
         log.info("file failed", transfer=self.ledger.transfer.transfer_id, reason=str(error))
         match fate_of(error):
             case Fate.END:

@@ -8,9 +8,10 @@ anything is copied, whoever carries the batch on can tell what was here before f
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway.backends.base import Backend
+from gateway.backends.base import Backend, Bulk
 from gateway.errors import GatewayError, Kind
 from gateway.flows.transfer_ports import Fate, Where, fate_of, on
 from gateway.model.resource import Entry, ResourcePath
@@ -40,31 +41,44 @@ class Prepare:
         for place, item in enumerate(items):
             if item.is_folder and item.state is ItemState.TODO:
                 items[place] = await self._folder(item)
+        todo = [place for place, item in enumerate(items) if item.state is ItemState.TODO and not item.is_folder]
+        for place, decided in zip(todo, await self._decide_all([items[place] for place in todo]), strict=True):
+            items[place] = decided
+        return replace(batch, items=tuple(items), is_prepared=True)
+
+    async def _decide_all(self, items: list[Item]) -> list[Item]:
+        if isinstance(self.target, Bulk):
+            # What is wrong with one name is found out one by one.
+            with suppress(GatewayError):
+                found = await self.target.find_all([at(self.root, item) for item in items])
+                return [await self._decided(item, entry) for item, entry in zip(items, found, strict=True)]
         limit = asyncio.Semaphore(self.checkers)
 
         async def decided(item: Item) -> Item:
             async with limit:
-                return await self.decide(item) if item.state is ItemState.TODO else item
+                return await self.decide(item)
 
-        return replace(batch, items=tuple(await asyncio.gather(*map(decided, items))), is_prepared=True)
+        return await asyncio.gather(*map(decided, items))
 
     async def decide(self, item: Item) -> Item:
         """Return a file with what is to be done about its name."""
         try:
-            found = await find(self.target, at(self.root, item))
-            if found is None or item.is_folder:
-                return item
-            if found.is_folder and self.conflict is not Conflict.RENAME:
-                return item.failed(_NOT_A_FILE)
-            match self.conflict:
-                case Conflict.SKIP:
-                    return replace(item, state=ItemState.SKIPPED)
-                case Conflict.OVERWRITE:
-                    return item
-                case Conflict.RENAME:
-                    return replace(item, new_name=(await free_name(self.target, at(self.root, item))).name)
+            return await self._decided(item, await find(self.target, at(self.root, item)))
         except GatewayError as error:
             return _fault(item, error)
+
+    async def _decided(self, item: Item, found: Entry | None) -> Item:
+        if found is None:
+            return item
+        if found.is_folder and self.conflict is not Conflict.RENAME:
+            return item.failed(_NOT_A_FILE)
+        match self.conflict:
+            case Conflict.SKIP:
+                return replace(item, state=ItemState.SKIPPED)
+            case Conflict.OVERWRITE:
+                return item
+            case Conflict.RENAME:
+                return replace(item, new_name=(await free_name(self.target, at(self.root, item))).name)
 
     async def _folder(self, item: Item) -> Item:
         path = self.root / item.path

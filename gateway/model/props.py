@@ -59,8 +59,8 @@ class PropertyTable(Protocol):
         Where a limit would be passed, the copy has fewer properties: they are no reason not to copy a file.
         """
 
-    async def delete(self, space: str, path: ResourcePath) -> None:
-        """Forget `path` and what is below it."""
+    async def delete(self, space: str, *paths: ResourcePath) -> None:
+        """Forget each path and what is below it."""
 
 
 class KeptTable(Protocol):

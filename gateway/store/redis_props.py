@@ -110,7 +110,16 @@ return 1
 """
 )
 
-_DELETE = Script(_HEAD + "for _, path in ipairs(within(ARGV[1])) do remove(path) end return 1")
+# ARGV paths.
+_DELETE = Script(
+    _HEAD
+    + r"""
+for place = 1, #ARGV - 4 do
+  for _, path in ipairs(within(ARGV[place])) do remove(path) end
+end
+return 1
+"""
+)
 
 
 # ARGV how many.
@@ -190,9 +199,9 @@ class RedisProperties:
         """Copy what is kept; see `PropertyTable`."""
         await self._run(_TRANSFER, space, _path(source), _path(target), "tree" if is_deep else "one")
 
-    async def delete(self, space: str, path: ResourcePath) -> None:
+    async def delete(self, space: str, *paths: ResourcePath) -> None:
         """Forget what is kept; see `PropertyTable`."""
-        await self._run(_DELETE, space, _path(path))
+        await self._run(_DELETE, space, *map(_path, paths))
 
     async def some_space(self) -> str | None:
         """Return a space by chance; see `KeptTable`."""

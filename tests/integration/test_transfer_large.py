@@ -120,7 +120,7 @@ async def test_an_own_storage_that_dies_is_waited_for(tmp_path, monkeypatch):
 @pytest.mark.req("ACC-5")
 async def test_a_wrong_checksum_is_never_put_in_place(tmp_path, monkeypatch):
     """What does not fit the sender's checksum is fetched again, then given up with the reason, and leaves nothing."""
-    opened = "gateway.backends.webdav.digests_of"
+    opened = "gateway.backends.webdav_get.digests_of"
     monkeypatch.setattr(opened, lambda _headers: {"sha-256": "0" * 64})
     parts = {"transfers": {"tries": 2, "first_retry_seconds": "100ms"}}
     async with pair(tmp_path, beta=parts) as (alice, bob):
