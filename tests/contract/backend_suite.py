@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from gateway.backends.base import HasQuota, SetTime
+from gateway.backends.base import Bulk, HasQuota, OpenKnown, SetTime, SmallFile
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import EntryKind, ResourcePath, Span
 
@@ -381,6 +381,42 @@ class BackendSuite:
         await put(backend, "f/a")
         assert await refusal(getattr(backend, verb)(at(source), at(target), overwrite=True)) is Kind.FORBIDDEN
         assert await names(backend, "f") == ["a"]
+
+    async def test_small_files_are_put_together(self, backend):
+        """Where many small files can be written at once, each is there as a whole or refused for itself."""
+        if isinstance(backend, Bulk):
+            await backend.mkdir(at("f"))
+            await put(backend, "f/a", b"old")
+            paths = [at("f/a"), at("f/a"), at("f/b"), at("f"), at("none/c"), at("d")]
+            assert [entry and entry.size for entry in await backend.find_all(paths)] == [3, 3, None, None, None, None]
+            files = [SmallFile(path=path, content=b"new", modified=1e9, is_new=n != 1) for n, path in enumerate(paths)]
+            told = await backend.put_all(files)
+            assert [made.kind if isinstance(made, GatewayError) else made.created for made in told] == [
+                Kind.PRECONDITION_FAILED,
+                False,
+                True,
+                Kind.CONFLICT,
+                Kind.CONFLICT,
+                True,
+            ]
+            assert [await get(backend, path) for path in ("f/a", "f/b", "d")] == [b"new"] * 3
+            assert (await backend.stat(at("d"))).modified == 1e9
+            assert (await names(backend), await names(backend, "f")) == (["d", "f"], ["a", "b"])
+
+    async def test_a_file_is_opened_by_its_listing(self, backend):
+        """Where a file may be opened by what its listing told, it comes only as long as it is that file."""
+        if isinstance(backend, OpenKnown):
+            await put(backend, "a", b"0123456789")
+            (listed,) = [entry async for entry in backend.list(ROOT)]
+            for span, expected in ((Span(), b"0123456789"), (Span(2, 3), b"234")):
+                async with backend.open_known(listed, span) as content:
+                    assert b"".join([chunk async for chunk in content.chunks]) == expected
+                    assert (content.entry.size, content.span.length) == (10, len(expected))
+            await put(backend, "a", b"another")
+            with pytest.raises(GatewayError) as caught:
+                async with backend.open_known(listed):
+                    pass
+            assert caught.value.kind is Kind.PRECONDITION_FAILED
 
     async def test_the_time_can_be_set(self, backend):
         """Where the storage can set the modification time, it keeps it to the second."""

@@ -100,8 +100,8 @@ async def test_a_copy_leaves_the_source(table):
 
 async def test_a_delete_takes_all_that_is_below(table):
     """What is removed loses its properties with all that is below it."""
-    await fill(table, "f", "f/a", "f/a/deep", "f2")
-    await table.delete("space", at("f"))
+    await fill(table, "f", "f/a", "f/a/deep", "f2", "g/a")
+    await table.delete("space", at("f"), at("g"), at("h"))
 
     assert await kept(table) == {"/f2": "f2"}
     assert await kept(table, "f/a") == {}

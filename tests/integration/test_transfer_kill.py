@@ -77,6 +77,28 @@ async def test_a_killed_gateway_carries_its_transfer_on(tmp_path, monkeypatch):
 
 
 @pytest.mark.req("ACC-5")
+async def test_small_files_that_nobody_booked_are_known_again(tmp_path, monkeypatch):
+    """Small files that a killed gateway had put but not written down are found, and not fetched again."""
+    reading = slowly(monkeypatch, "slow.bin", after=SIZE // 2)
+    seldom = {"transfers": {"checkpoint_seconds": "60s"}}
+    async with alice_and_a_process(tmp_path, monkeypatch, **seldom) as (alice, process):
+        bob = process.side
+        started = await transfer(bob, await offered(alice, bob), name="Copy")
+        await reading.stands.wait()
+        copied = tmp_path / "b/bob/Copy/sub"
+        shown = await until(bob, started["id"], lambda _: len(list(copied.glob("*.txt"))) == 20)
+        assert shown["files_done"] == 0
+        inodes = {path: path.stat().st_ino for path in copied.glob("*.txt")}
+        await process.kill()
+        reading.go.set()
+        await process.start()
+        over = await until_over(bob, started["id"])
+        assert (over["state"], over["files_done"], over["files_skipped"]) == ("done", 22, 0)
+        assert whole_files(tmp_path / "b/bob/Copy") == files_below(tmp_path / "a/alice/Project")
+        assert {path: path.stat().st_ino for path in copied.glob("*.txt")} == inodes
+
+
+@pytest.mark.req("ACC-5")
 async def test_a_cancelled_transfer_leaves_nothing_half(tmp_path, monkeypatch):
     """Who cancels is obeyed within a second; what was copied stays, what was half copied goes."""
     reading = slowly(monkeypatch, "slow.bin", after=SIZE // 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -10,7 +11,7 @@ from contract.backend_suite import at, get, names, put, refusal
 from gateway.backends.webdav import WebdavBackend
 from gateway.backends.webdav_http import Patience, Redirects
 from gateway.errors import GatewayError, Kind
-from gateway.model.resource import ResourcePath, Span
+from gateway.model.resource import Entry, EntryKind, ResourcePath, Span
 from support.evilserver import answer, evil_server, multistatus, render, response
 
 ROOT = ResourcePath()
@@ -238,6 +239,58 @@ async def test_a_whole_file_instead_of_a_piece_is_cut(session):
     async with evil_server(file_server(answer(200, b"0123456789"))) as server:
         assert await get(backend_on(session, server), "f", Span(2, 3)) == b"234"
         assert server.asked[-1].headers["range"] == "bytes=2-4"
+
+
+LISTED = Entry(path=at("f"), kind=EntryKind.FILE, size=10, etag='"e"', modified=784111777.0)
+
+
+async def known(backend, entry):
+    """What a file brings that is opened by its listing."""
+    async with backend.open_known(entry) as content:
+        return b"".join([chunk async for chunk in content.chunks])
+
+
+@pytest.mark.parametrize(
+    ("entry", "fields"),
+    [
+        (LISTED, {"ETag": '"e"'}),
+        (LISTED, {"ETag": 'W/"e"'}),
+        (LISTED, {"Last_Modified": "Sun, 06 Nov 1994 08:49:38 GMT"}),
+        (replace(LISTED, etag=None), {"ETag": '"x"', "Last_Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}),
+    ],
+)
+async def test_an_answer_that_shows_its_file_is_enough(session, entry, fields):
+    """A file that was listed is asked for once, if the answer has its tag, or its length and time."""
+    async with evil_server(file_server(answer(200, b"0123456789", **fields))) as server:
+        assert await known(backend_on(session, server), entry) == b"0123456789"
+        assert [asked.method for asked in server.asked] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "fields"),
+    [
+        (LISTED, {}),
+        (LISTED, {"ETag": '"x"', "Last_Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}),
+        (LISTED, {"Last_Modified": "Sun, 06 Nov 1994 08:50:37 GMT"}),
+        (replace(LISTED, modified=None), {"Last_Modified": "Sun, 06 Nov 1994 08:49:37 GMT"}),
+    ],
+)
+async def test_an_answer_that_does_not_show_its_file_is_looked_into(session, entry, fields):
+    """If an answer does not show of which file it is the storage is asked, and then before every file."""
+    async with evil_server(file_server(answer(200, b"0123456789", **fields))) as server:
+        backend = backend_on(session, server)
+        for _ in range(2):
+            assert await known(backend, entry) == b"0123456789"
+        assert [asked.method for asked in server.asked] == ["GET", "PROPFIND", "GET", "PROPFIND", "GET"]
+
+
+async def test_what_the_storage_says_of_a_listed_file_counts(session):
+    """A file that is another one by now is refused, and others are still asked for at once."""
+    async with evil_server(file_server(answer(200, b"0123456789", ETag='"new"'))) as server:
+        backend = backend_on(session, server)
+        assert await refusal(known(backend, replace(LISTED, etag='"old"'))) is Kind.PRECONDITION_FAILED
+        assert await known(backend, replace(LISTED, etag='"new"')) == b"0123456789"
+        assert [asked.method for asked in server.asked] == ["GET", "PROPFIND", "GET"]
 
 
 @pytest.mark.parametrize("fields", [{"Content_Length": "10"}, {}])

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from gateway.backends.base import FileDescriptor, HasQuota, SetTime
+from gateway.backends.base import FileDescriptor, HasQuota, SetTime, SmallFile
 from gateway.backends.local import LocalBackend
 from gateway.backends.locked import Locked
 from gateway.backends.lockrules import LockRules
@@ -79,8 +79,16 @@ async def kind_of(awaitable):
     return None
 
 
+async def put(storage, path):
+    """Write a small file as one of many, and raise what is told of it."""
+    (outcome,) = await storage.put_all([SmallFile(path=at(path), content=b"new")])
+    if isinstance(outcome, GatewayError):
+        raise outcome
+
+
 WRITES = {
     "write": lambda storage: storage.write(at("f/a"), pieces(b"new")),
+    "put": lambda storage: put(storage, "f/a"),
     "set_time": lambda storage: storage.set_time(at("f/a"), 0),
     "delete": lambda storage: storage.delete(at("f/a")),
     "move": lambda storage: storage.move(at("f/a"), at("g/a"), overwrite=True),
@@ -89,6 +97,7 @@ WRITES = {
 }
 MEMBERSHIP = {
     "write": lambda storage: storage.write(at("f/new"), pieces(b"new")),
+    "put": lambda storage: put(storage, "f/new"),
     "mkdir": lambda storage: storage.mkdir(at("f/new")),
     "delete": lambda storage: storage.delete(at("f/a")),
     "move": lambda storage: storage.move(at("f/a"), at("g/a"), overwrite=True),
@@ -126,6 +135,16 @@ async def test_a_locked_folder_keeps_its_members(rig, act):
     token = await take(rig.mine, "f", deep=False)
     assert await kind_of(act(rig.yours)) is Kind.LOCKED
     assert await kind_of(act(rig.mine.presenting(frozenset({token})))) is None
+
+
+async def test_of_many_files_only_the_locked_one_is_refused(rig):
+    """Of small files that are put at once each is judged alone, and their folder is reported as changed."""
+    await take(rig.mine, "f/a")
+    files = [SmallFile(path=at(path), content=b"new") for path in ("f/a", "f/b", "g/c")]
+    locked, *written = await rig.yours.put_all(files)
+    assert (locked.kind, [made.created for made in written]) == (Kind.LOCKED, [True, True])
+    assert [(rig.folder / name).read_text() for name in ("f/a", "f/b", "g/c")] == ["a", "new", "new"]
+    assert sorted(rig.written) == ["/f", "/g"]
 
 
 async def test_a_locked_folder_lets_its_files_change(rig):
