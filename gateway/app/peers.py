@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -71,8 +72,10 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         keep_seconds=options.keep_seconds,
         most_documents=config.limits.peer_documents,
     )
-    messages = await _session(core, resolver, total_seconds=options.total_seconds)
-    transfers = await _session(core, resolver, read_seconds=SILENCE_SECONDS, is_kept_alive=True)
+    # One for both: reading the authorities of the system takes a tenth of a second.
+    tls = tls_context(options.ca_file)
+    messages = await _session(core, resolver, tls, total_seconds=options.total_seconds)
+    transfers = await _session(core, resolver, tls, read_seconds=SILENCE_SECONDS, is_kept_alive=True)
     peer_resolver = _resolver(core, records, rules, messages)
 
     async def must_sign(host: Host) -> bool:
@@ -135,6 +138,7 @@ def guard_of(config: Config) -> Guard:
 async def _session(
     core: Core,
     resolver: AbstractResolver | None,
+    tls: ssl.SSLContext,
     *,
     total_seconds: float | None = None,
     read_seconds: float | None = None,
@@ -144,7 +148,7 @@ async def _session(
     return await core.stack.enter_async_context(
         guarded_session(
             guard_of(core.config),
-            tls=tls_context(options.ca_file),
+            tls=tls,
             resolver=resolver,
             connect_seconds=options.connect_seconds,
             total_seconds=total_seconds,

@@ -107,7 +107,7 @@ def _replays() -> Iterable[str]:
     yield "The gateway stands where the recording peer stood: the same public URL, the same time, and the recorded"
     yield "documents served over TLS. Only our own WebDAV path, which a peer takes from our document, is put in place"
     yield "of the recorded one. Of the notices marked * only the bodies were recorded; they are sent without the"
-    yield "signature that they had."
+    yield "signature that they had. Of the fall-back to the old interface `Host` was not recorded; it is added."
     yield ""
     yield "| who | request | answer | effect |"
     yield "|---|---|---|---|"

@@ -69,7 +69,10 @@ def cells(direction: str) -> tuple[str, ...]:
 # What was not seen on the wire of a product whose traffic was captured, but read in its source.
 _READ_ONLY = {
     "Nextcloud 31": {"sender": {"outage", "rotation"}, "receiver": {"rotation"}},
-    "ownCloud 10": {"sender": {"outage"}, "receiver": {"outage", "revoked", "permissions"}},
+    "ownCloud 10": {
+        "sender": {"outage", "write", "rename", "one file"},
+        "receiver": {"outage", "revoked", "permissions"},
+    },
 }
 # What was seen of 32.0.1; the rest of "Nextcloud 33" was read.
 _SEEN_OF_32 = {

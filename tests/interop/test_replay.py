@@ -1,6 +1,7 @@
 """Each captured request is sent again, byte for byte, and finds and causes what it has to."""
 
 import json
+import re
 
 import pytest
 from interop import replays
@@ -20,6 +21,20 @@ async def test_captured_request(tmp_path, replay):
         status, body = await stage.send(replay.request.replace(*OUR_PATH))
         assert status == replay.status, body
         await replay.after(stage, body)
+
+
+RECORDED_LENGTHS = {398, 463, 322, 225, 162, 156, 469, 22, 438, 573, 123, 166}
+
+
+def test_captured_requests_are_whole():
+    """Each request is as long as its own `Content-Length` says, and all lengths that were recorded are there."""
+    lengths = set()
+    for replay in REPLAYS:
+        head, _, body = replay.request.partition(b"\r\n\r\n")
+        told = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        assert len(body) == (int(told[1]) if told else 0), replay.what
+        lengths.add(len(body))
+    assert lengths >= RECORDED_LENGTHS
 
 
 @pytest.mark.parametrize("path", ["/ocs-provider/", "/status.php", "/index.php/apps/files_sharing/shareinfo?t=x"])

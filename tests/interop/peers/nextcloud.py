@@ -37,6 +37,10 @@ class Nextcloud31(Peer):
     mount_class = PhpMount
     version = "1.1"
 
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.keys: dict[str, str] = {}
+
     def document(self) -> dict[str, Any]:
         """As recorded."""
         return {
@@ -62,6 +66,10 @@ class Nextcloud31(Peer):
             return
         fault = self.check_cavage(received)
         demand(not fault, 400, _faulty(f"Invalid signature ({fault})"))
+        shown = self.found.document["publicKey"]
+        # Another key is fine under another name only (3.7).
+        kept = self.keys.setdefault(shown["keyId"], shown["publicKeyPem"])
+        demand(kept == shown["publicKeyPem"], 400, _faulty("Invalid signature (conflict of keys)"))
         self.was_signed_to = True
 
     def take_share(self, received) -> tuple[int, object]:
