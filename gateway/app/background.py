@@ -30,6 +30,7 @@ REPAIR_SECONDS = 3600.0
 SWEEP_KEPT_SECONDS = 300.0
 SWEEP_PEERS_SECONDS = 60.0
 RESTART_SECONDS = 1.0
+STANDING_SECONDS = 10.0
 
 
 def start(core: Core, flows: Flows, near: Near, far: Far, queue: SaqQueue) -> None:
@@ -51,6 +52,8 @@ def start(core: Core, flows: Flows, near: Near, far: Far, queue: SaqQueue) -> No
     _keep(core, "peers", _repeated(far.records.sweep, SWEEP_PEERS_SECONDS))
     _keep(core, "peer repair", _repeated(far.records.table.repair, REPAIR_SECONDS))
     _keep(core, "unfinished files", _repeated(_leftovers(core, near).sweep, core.config.jobs.unfinished_seconds))
+    _keep(core, "standing", far.standing.follow)
+    _keep(core, "directories", _repeated(far.standing.refresh, STANDING_SECONDS))
     _keep(core, "keys", _repeated(read_keys, KEYS_READ_SECONDS))
 
 

@@ -62,6 +62,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
     """Return the flows."""
     deliver_sent, deliver_received = _deliveries(core, far, queue)
     sent, received = core.store.table(SENT_SHARES), core.store.table(RECEIVED_SHARES)
+    meeting = meeting_people.build(core, far, people)
     end_share = EndShare(
         shares=sent,
         tell_ended=core.watch.tell_ended,
@@ -74,11 +75,11 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         shares=received, deliver=deliver_received, now=core.now, look_seconds=core.config.jobs.look_seconds
     )
     return Flows(
-        receive_share=_receive_share(core, far, people),
-        notify=_notify(core, far, end_share, queue),
+        receive_share=_receive_share(core, far, people, meeting),
+        notify=_notify(core, far, end_share, queue, meeting),
         exchange_token=_exchange_token(core, far),
         open_access=_open_access(core, near),
-        send_share=_send_share(core, far, near, deliver_sent),
+        send_share=_send_share(core, far, near, deliver_sent, meeting),
         change_share=_change_share(core, near, deliver_sent),
         end_share=end_share,
         answer_share=answer_share,
@@ -88,22 +89,33 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         store_account=StoreAccount(
             accounts=core.store.table(STORED_ACCOUNTS), places=near, attempt=people.throttle.attempt, now=core.now
         ),
-        meeting=meeting_people.build(core, far, people),
-        tasks=Tasks(
-            sent=sent,
-            received=received,
-            deliver_sent=deliver_sent,
-            deliver_received=deliver_received,
-            end_share=end_share,
-            check_received=CheckReceived(
-                shares=received,
-                records=far.records,
-                use_remote=use_remote,
-                now=core.now,
-                look_seconds=core.config.jobs.look_seconds,
-            ),
+        meeting=meeting,
+        tasks=_tasks(core, far, use_remote, end_share, (deliver_sent, deliver_received)),
+    )
+
+
+def _tasks(
+    core: Core,
+    far: Far,
+    use_remote: UseRemote,
+    end_share: EndShare,
+    deliveries: tuple[DeliverSent, DeliverReceived],
+) -> Tasks:
+    received = core.store.table(RECEIVED_SHARES)
+    return Tasks(
+        sent=core.store.table(SENT_SHARES),
+        received=received,
+        deliver_sent=deliveries[0],
+        deliver_received=deliveries[1],
+        end_share=end_share,
+        check_received=CheckReceived(
+            shares=received,
+            records=far.records,
+            use_remote=use_remote,
             now=core.now,
+            look_seconds=core.config.jobs.look_seconds,
         ),
+        now=core.now,
     )
 
 
@@ -159,13 +171,13 @@ def _use_remote(core: Core, far: Far) -> UseRemote:
     )
 
 
-def _notify(core: Core, far: Far, end_share: EndShare, queue: SaqQueue) -> Notify:
+def _notify(core: Core, far: Far, end_share: EndShare, queue: SaqQueue, meeting: Meeting) -> Notify:
     return Notify(
         sent=core.store.table(SENT_SHARES),
         received=core.store.table(RECEIVED_SHARES),
         end_share=end_share,
         queue=queue,
-        share_on=_share_on(core, far, queue),
+        share_on=_share_on(core, far, queue, meeting),
         must_sign=far.must_sign,
         rules=far.rules,
         authority=core.config.authority,
@@ -183,10 +195,11 @@ def _change_share(core: Core, near: Near, deliver: DeliverSent) -> ChangeShare:
     )
 
 
-def _share_on(core: Core, far: Far, queue: SaqQueue) -> ShareOn:
+def _share_on(core: Core, far: Far, queue: SaqQueue, meeting: Meeting) -> ShareOn:
     return ShareOn(
         shares=core.store.table(SENT_SHARES),
         records=far.records,
+        contacts=meeting.contacts,
         queue=queue,
         rules=far.rules,
         authority=core.config.authority,
@@ -196,10 +209,11 @@ def _share_on(core: Core, far: Far, queue: SaqQueue) -> ShareOn:
     )
 
 
-def _receive_share(core: Core, far: Far, people: Users) -> ReceiveShare:
+def _receive_share(core: Core, far: Far, people: Users, meeting: Meeting) -> ReceiveShare:
     return ReceiveShare(
         shares=core.store.table(RECEIVED_SHARES),
         users=people,
+        contacts=meeting.contacts,
         rules=far.rules,
         authority=core.config.authority,
         is_auto_accepting=core.config.shares.auto_accept,
@@ -239,7 +253,7 @@ def _open_access(core: Core, near: Near) -> OpenAccess[Narrowed]:
     return open_access
 
 
-def _send_share(core: Core, far: Far, near: Near, deliver: DeliverSent) -> SendShare:
+def _send_share(core: Core, far: Far, near: Near, deliver: DeliverSent, meeting: Meeting) -> SendShare:
     config = core.config
     return SendShare(
         shares=core.store.table(SENT_SHARES),
@@ -251,6 +265,8 @@ def _send_share(core: Core, far: Far, near: Near, deliver: DeliverSent) -> SendS
         must_exchange_token=config.criteria.must_exchange_token,
         default_life_seconds=config.shares.default_expiry,
         ssh_address=config.ssh_address if config.ssh.enabled else None,
+        contacts=meeting.contacts,
+        rules=far.rules,
         now=core.now,
         new_id=new_id,
         new_secret=new_secret,

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from gateway.app import standing
 from gateway.app.core import Core
 from gateway.backends.base import Backend
 from gateway.backends.webdav import WebdavBackend, WebdavTraits
 from gateway.backends.webdav_http import Authorize, Renew
 from gateway.config import Config
+from gateway.config.peersections import Trusting
+from gateway.flows.standing import StandingBoard, StandingBook
 from gateway.model.address import Host, host_of_url
-from gateway.model.policy import Deny, PeerRules, may_accept_unsigned, may_contact
+from gateway.model.policy import Deny, PeerRules, Standing, may_accept_unsigned, may_contact
 from gateway.peers.asking import Asking
 from gateway.peers.backoff import Backoff
 from gateway.peers.client import PeerClient
@@ -55,6 +58,7 @@ class Far:
     check_url: Callable[[str], None]
     backend: Callable[[str, Authorize, Renew], Backend]
     messages: aiohttp.ClientSession
+    standing: StandingBook
     names: AbstractResolver | None
 
 
@@ -65,7 +69,8 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         resolver: looks up the names of peers, by default in the system's way.
     """
     config, options, now = core.config, core.config.peers, core.now
-    rules = rules_of(config)
+    board = StandingBoard()
+    rules = rules_of(config, board.current)
     records = PeerRecords(
         table=core.store.table(PEERS),
         now=now,
@@ -102,6 +107,7 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         must_sign=must_sign,
         check_url=check_url,
         messages=messages,
+        standing=standing.build(core, records, board, messages),
         names=resolver,
         backend=lambda url, authorize, renew: WebdavBackend(
             transfers, url, authorize, renew=renew, traits=WebdavTraits(tells_digests=True)
@@ -109,11 +115,18 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
     )
 
 
-def rules_of(config: Config) -> PeerRules:
-    """Return what the operator demands of peers."""
+def rules_of(config: Config, decided: Callable[[], Standing] = Standing) -> PeerRules:
+    """Return what the operator demands of peers.
+
+    Args:
+        decided: tells what has been decided about single servers.
+    """
     return PeerRules(
         must_sign=config.criteria.must_use_http_sig,
         must_exchange_token=config.criteria.must_exchange_token,
+        must_invite=config.criteria.must_invite,
+        by_directory=config.peers.trust is Trusting.DIRECTORY,
+        standing=decided,
         allow=tuple(config.peers.allow),
         deny=tuple(config.peers.deny),
     )

@@ -8,6 +8,7 @@ from gateway.app.core import Core
 from gateway.app.peers import Far
 from gateway.crypto.secrets import new_id
 from gateway.flows.contacts import Contacts
+from gateway.flows.directory import Directories
 from gateway.flows.invite import Invites
 from gateway.flows.ports import Users
 from gateway.model.address import without_port
@@ -16,6 +17,7 @@ from gateway.web.apicontacts import ContactApi
 from gateway.web.apiinvites import InviteApi
 from gateway.web.apiparts import ApiParts
 from gateway.web.doors import Door
+from gateway.web.federation import FederationDoors
 from gateway.web.invites import InviteDoors
 from gateway.web.peergate import PeerGate
 from gateway.web.usergate import UserGate
@@ -27,6 +29,7 @@ class Meeting:
 
     contacts: Contacts
     invites: Invites
+    directories: Directories
 
 
 def build(core: Core, far: Far, users: Users) -> Meeting:
@@ -45,7 +48,7 @@ def build(core: Core, far: Far, users: Users) -> Meeting:
         now=core.now,
         new_id=new_id,
     )
-    return Meeting(contacts=contacts, invites=invites)
+    return Meeting(contacts=contacts, invites=invites, directories=far.standing.directories)
 
 
 def peer_doors(core: Core, meeting: Meeting, gate: PeerGate) -> tuple[Door, ...]:
@@ -59,4 +62,10 @@ def user_doors(core: Core, meeting: Meeting, users: UserGate) -> tuple[Door, ...
     limits = core.config.limits
     parts = ApiParts(gate=users, prefix=core.config.prefix, max_bytes=limits.json_bytes, json_depth=limits.json_depth)
     contacts = ContactApi(parts=parts, contacts=meeting.contacts)
-    return (*InviteApi(parts=parts, invites=meeting.invites).doors(), *contacts.doors())
+    federation = FederationDoors(
+        parts=parts,
+        directories=meeting.directories,
+        authority=core.config.authority,
+        published=core.config.peers.published_directory,
+    )
+    return (*federation.doors(), *InviteApi(parts=parts, invites=meeting.invites).doors(), *contacts.doors())

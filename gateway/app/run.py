@@ -23,12 +23,13 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from gateway import __version__
-from gateway.app import background, doors, flows, identity, mount, peers, ssh, storage
+from gateway.app import background, doors, flows, identity, mount, peers, ssh, standing, storage
 from gateway.app.core import Core, open_core
 from gateway.app.transfers import Transferring
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
+from gateway.flows.standing import StandingBook
 from gateway.jobs.tasks import Tasks
 from gateway.log import get_logger
 from gateway.metrics import Metrics
@@ -53,6 +54,7 @@ class Gateway:
     watch: GrantWatch
     transferring: Transferring
     metrics: Metrics
+    standing: StandingBook
 
 
 @asynccontextmanager
@@ -77,6 +79,7 @@ async def running(
         core = await open_core(config, stack, now)
         near = await storage.build(core)
         far = await peers.build(core, resolver)
+        await standing.begin(far.standing)
         people = identity.build(core, near.storages)
         queue = core.store.queue("deliveries")
         all_flows = flows.build(core, far, near, people, queue)
@@ -90,7 +93,16 @@ async def running(
         stack.callback(setattr, readiness, "is_ready", False)
         readiness.is_ready = True
         log.info("serving", **_told(config, port, ops_port))
-        yield Gateway(port, ops_port, readiness, all_flows.tasks, core.watch, all_flows.transferring, core.metrics)
+        yield Gateway(
+            port,
+            ops_port,
+            readiness,
+            all_flows.tasks,
+            core.watch,
+            all_flows.transferring,
+            core.metrics,
+            far.standing,
+        )
 
 
 def _told(config: Config, port: int, ops_port: int) -> dict[str, str]:

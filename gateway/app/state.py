@@ -19,7 +19,7 @@ from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
 from gateway.crypto.secrets import fingerprint
 from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
-from gateway.store.embedded import EmbeddedStore
+from gateway.store.embedded import EmbeddedStore, running_url
 from gateway.store.redis import RedisStore, connect
 
 log = get_logger(__name__)
@@ -69,6 +69,24 @@ def open_external(config: Config, keys: KeyBox) -> RedisStore:
         GatewayError: `CONFIGURATION` if the keys are another gateway's.
     """
     return _connected(config, _external_url(config), keys)
+
+
+async def open_beside(config: Config, stack: AsyncExitStack) -> RedisStore:
+    """Return the store for a command of the operator: of the running gateway, or alone if none runs here.
+
+    Raises:
+        GatewayError: as `open_state`; `UNAVAILABLE` if it is away or has no mark.
+    """
+    keys = _existing_keys(config)
+    if not config.store.is_embedded:
+        url = _external_url(config)
+    else:
+        folder = config.data_dir / "store"
+        running = await running_url(folder)
+        url = running or (await stack.enter_async_context(EmbeddedStore(folder))).url
+    store = await stack.enter_async_context(_connected(config, url, keys))
+    await store.health.check_marker()
+    return store
 
 
 async def _first_start(

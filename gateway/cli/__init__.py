@@ -14,9 +14,11 @@ from gateway import __version__
 from gateway.cli.account import COMMANDS as FOR_ACCOUNTS
 from gateway.cli.apppasswords import COMMANDS as FOR_PROGRAMS
 from gateway.cli.demo import demo
+from gateway.cli.directory import COMMANDS as FOR_FEDERATIONS
 from gateway.cli.doctor import COMMANDS as FOR_DOCTORS
 from gateway.cli.exits import INTERRUPTED, exit_code
 from gateway.cli.operate import COMMANDS as FOR_OPERATORS
+from gateway.cli.peers import COMMANDS as FOR_PEERS
 from gateway.cli.people import COMMANDS as FOR_PEOPLE
 from gateway.cli.sshkeys import COMMANDS as FOR_KEYS
 from gateway.cli.transfer import COMMANDS as FOR_TRANSFERS
@@ -30,17 +32,20 @@ def cli() -> None:
     """Open Cloud Mesh federation for storage that already exists."""
 
 
-for command in (
+_ALL = (
     *FOR_OPERATORS,
     *FOR_DOCTORS,
+    *FOR_PEERS,
+    *FOR_FEDERATIONS,
     *FOR_USERS,
+    *FOR_PEOPLE,
     *FOR_TRANSFERS,
     *FOR_ACCOUNTS,
     *FOR_PROGRAMS,
     *FOR_KEYS,
-    *FOR_PEOPLE,
     demo,
-):
+)
+for command in _ALL:
     cli.add_command(command)
 
 

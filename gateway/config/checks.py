@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.config.checkstorages import check_storages
+from gateway.config.peersections import Trusting
 from gateway.config.sections import Config, Provider
 from gateway.errors import Fault
 from gateway.model.address import host_of_url
@@ -55,6 +56,11 @@ def _store(config: Config) -> Iterator[Fault]:
 def _peers(config: Config) -> Iterator[Fault]:
     for host in sorted(set(config.peers.allow) & set(config.peers.deny)):
         yield Fault("peers.deny", f"{host} is allowed as well")
+    if config.peers.trust is Trusting.DIRECTORY and not config.peers.directories:
+        yield Fault("peers.directories", "peers.trust: directory needs one at least")
+    for directory in config.peers.directories:
+        if directory.url.startswith("http:") and not config.peers.allow_http:
+            yield Fault("peers.directories", f"{directory.url} is not https")
 
 
 def _times(config: Config) -> Iterator[Fault]:

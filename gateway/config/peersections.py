@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Annotated
+
 from pydantic import Field
 
 from gateway.config.storagesections import Section
-from gateway.config.values import FilePath, Hosts, Networks, Seconds
+from gateway.config.values import FilePath, Hosts, HttpUrl, Networks, Seconds, Unit, read_json
 
 
 class Criteria(Section):
@@ -13,11 +16,47 @@ class Criteria(Section):
 
     must_use_http_sig: bool = Field(default=False, description="Refuse what is not signed.")
     must_exchange_token: bool = Field(default=False, description="Open shares only to exchanged tokens.")
+    must_invite: bool = Field(
+        default=False,
+        description="Share only between people of whom one accepted the other's invitation.",
+    )
+
+
+class Trusting(StrEnum):
+    """Whom we speak with, beside what `allow` and `deny` say."""
+
+    EVERYBODY = "everybody"
+    DIRECTORY = "directory"
+
+
+class DirectorySection(Section):
+    """A signed list of the servers of a federation."""
+
+    url: HttpUrl = Field(description="Where the directory stands.")
+    keys_file: FilePath = Field(description="The keys it has to be signed with: PEM, JWK or JWK set.")
 
 
 class Peers(Section):
     """The other servers."""
 
+    trust: Trusting = Field(
+        Trusting.EVERYBODY, description="Speak with everybody, or only with servers of the directories and of `allow`."
+    )
+    directories: Annotated[tuple[DirectorySection, ...], read_json, Unit("list of {url, keys_file}")] = Field(
+        (),
+        description="Directories of the federations that this gateway belongs to; their union counts. Users find the "
+        "servers in them.",
+        examples=["[{url: https://directory.example.org/ocm, keys_file: /etc/ocm-gateway/directory.pem}]"],
+    )
+    directory_refresh: Seconds = Field(3600, description="How often a directory is read again.")
+    directory_keep: Seconds = Field(
+        7 * 86400, description="How long the last good copy of a directory serves while it cannot be read."
+    )
+    published_directory: FilePath | None = Field(
+        None,
+        description="A signed directory of our own (`ocm-gateway directory sign`), served at `<prefix>/directory`.",
+        examples=["/etc/ocm-gateway/directory.jws"],
+    )
     allow: Hosts = Field((), description="Only these hosts; empty: everybody.", examples=["cloud.example.net"])
     deny: Hosts = Field((), description="Never these hosts.", examples=["bad.example.net"])
     allow_http: bool = Field(default=False, description="Speak plain http with peers: for tests only.")

@@ -80,7 +80,7 @@ def save_key_file(path: Path, ring: KeyRing) -> None:
         GatewayError: `CONFIGURATION` if it cannot be written.
     """
     try:
-        _replace(path, dump_key_ring(ring).encode())
+        replace_file(path, dump_key_ring(ring).encode())
     except OSError as error:
         raise _unusable(f"The key file {path} cannot be written: {error.strerror}.") from error
 
@@ -199,7 +199,8 @@ def _from_text(text: str) -> bytes:
     return octets
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a secret file whole or not at all, for our own eyes only."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

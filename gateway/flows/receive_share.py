@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 from gateway.crypto.sshkeys import HostKey
 from gateway.errors import Fault, GatewayError, Kind
+from gateway.flows.contacts import Contacts
 from gateway.flows.ports import Clock, Users
 from gateway.log import get_logger
 from gateway.model.access import SshAccess
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
-from gateway.model.policy import Deny, PeerRules, may_receive_share, recipient_names
+from gateway.model.policy import Deny, PeerRules, may_receive_share, may_share_between, recipient_names
 from gateway.model.secret import Secret
 from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
 from gateway.model.user import KnownUser
@@ -62,6 +63,7 @@ class ReceiveShare:
 
     shares: Table[ReceivedShare]
     users: Users
+    contacts: Contacts
     rules: PeerRules
     authority: Host
     is_auto_accepting: bool
@@ -85,7 +87,13 @@ class ReceiveShare:
         if isinstance(verdict, Deny):
             raise verdict.error()
         recipient = await self._recipient(notification.share_with)
-        share = self._share(peer, notification, recipient)
+        contact = await self.contacts.find(recipient.identifier, notification.sender)
+        verdict = may_share_between(contact, self.rules)
+        if isinstance(verdict, Deny):
+            raise verdict.error()
+        # Trust is in a person; only a signature shows that it is this person's server (SHARE-10).
+        is_trusted = contact is not None and contact.is_trusted and isinstance(peer, VerifiedPeer)
+        share = self._share(peer, notification, recipient, is_accepted=is_trusted or self.is_auto_accepting)
         if not (share.webdav.is_offered or share.ssh):
             raise GatewayError(Kind.NOT_IMPLEMENTED, "Nothing in the protocol of this share can be used here.")
         kept = await self._kept(peer, share)
@@ -142,7 +150,9 @@ class ReceiveShare:
             raise GatewayError(Kind.INVALID, message, code="unknown-recipient", faults=(Fault("shareWith", message),))
         return found
 
-    def _share(self, peer: AnyPeer, notification: ShareNotification, recipient: KnownUser) -> ReceivedShare:
+    def _share(
+        self, peer: AnyPeer, notification: ShareNotification, recipient: KnownUser, *, is_accepted: bool
+    ) -> ReceivedShare:
         now = self.now()
         accepted = Message(kind=MessageKind.ACCEPTED, due=now, since=now)
         return ReceivedShare(
@@ -162,8 +172,8 @@ class ReceiveShare:
             is_signed=isinstance(peer, VerifiedPeer),
             received_at=now,
             expires_at=notification.expires_at,
-            state=ReceivedState.ACCEPTED if self.is_auto_accepting else ReceivedState.PENDING,
-            outbox=(accepted,) if self.is_auto_accepting else (),
+            state=ReceivedState.ACCEPTED if is_accepted else ReceivedState.PENDING,
+            outbox=(accepted,) if is_accepted else (),
             look_at=now if self.is_auto_accepting else None,
         )
 

@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 
 from gateway.backends.accounts import NO_ACCOUNT
 from gateway.errors import GatewayError, Kind
+from gateway.flows.contacts import Contacts
 from gateway.flows.deliver import DeliverSent
 from gateway.flows.outbox import FIRST_DELIVERY_SECONDS
 from gateway.flows.ports import Clock, Storages
 from gateway.log import get_logger
 from gateway.model.address import Host, OcmAddress, parse_address
 from gateway.model.peer import Discovery, Role
-from gateway.model.policy import Deny, plan_requirements
+from gateway.model.policy import Deny, PeerRules, may_share_between, plan_requirements
 from gateway.model.resource import Entry, EntryKind, ResourcePath
 from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Message, MessageKind, Permission, Protocol, SentShare
@@ -76,6 +77,8 @@ class SendShare:
     now: Clock
     new_id: Callable[[], str]
     new_secret: Callable[[], Secret]
+    contacts: Contacts
+    rules: PeerRules
 
     async def send(self, user: LocalUser, draft: ShareDraft) -> SentShare:
         """Create a share, try to deliver it once, and return it as it then stands.
@@ -87,6 +90,9 @@ class SendShare:
         """
         storage = self.storages.name_for(user)
         recipient = self._recipient(draft, storage)
+        verdict = may_share_between(await self.contacts.find(user.identifier, recipient), self.rules)
+        if isinstance(verdict, Deny):
+            raise verdict.error()
         entry = await self._entry(user, draft.path, storage)
         peer = await self.resolver.discover(recipient.host, interactive=True)
         if peer.discovery is None:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.errors import Fault, GatewayError, Kind
+from gateway.flows.contacts import Contacts
 from gateway.flows.ports import Clock
 from gateway.log import get_logger
 from gateway.model.address import Host, OcmAddress, parse_address
-from gateway.model.policy import Deny, PeerRules, may_contact
+from gateway.model.policy import Deny, PeerRules, may_contact, may_share_between
 from gateway.model.secret import Secret
 from gateway.model.share import STANDING, Message, MessageKind, Permission, SentShare, SentState
 from gateway.ocm.dialects.recognise import recognise
@@ -33,6 +34,7 @@ class ShareOn:
 
     shares: Table[SentShare]
     records: PeerRecords
+    contacts: Contacts
     queue: Queue
     rules: PeerRules
     authority: Host
@@ -55,6 +57,9 @@ class ShareOn:
         if not share.stands(self.now()):
             raise GatewayError(Kind.CONFLICT, "This share has ended.")
         recipient = self._recipient(claimed_recipient)
+        verdict = may_share_between(await self.contacts.find(share.owner, recipient), self.rules)
+        if isinstance(verdict, Deny):
+            raise verdict.error()
         page = await self.shares.page("parent", share.provider_id, limit=SHARED_ON_MAX)
         for known in page.records:
             if known.recipient == recipient and known.state in STANDING:

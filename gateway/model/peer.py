@@ -130,6 +130,7 @@ class Peer:
         scheme: how we last signed to it, or None.
         payload: the form of a share that it took, after another was refused; None until then.
         first_seen, last_seen: when it was first and last asked or heard (roughly, see `peers.records`).
+        trust: what the operator decided about it.
         failures: consecutive failures; `quiet_until` is when we may call again.
         kept_until: when the record may be forgotten, or None: never, because a signature went one way or the other.
     """
@@ -143,6 +144,7 @@ class Peer:
     we_signed_to: bool = False
     scheme: Scheme | None = None
     payload: Payload | None = None
+    trust: Trust = Trust.UNKNOWN
     first_seen: float = 0.0
     last_seen: float = 0.0
     failures: int = 0
@@ -151,8 +153,8 @@ class Peer:
 
     @property
     def is_stranger(self) -> bool:
-        """Whether nothing is known of it that must not be forgotten: it has not signed to us, nor we to it."""
-        return not (self.has_signed_to_us or self.we_signed_to)
+        """Whether nothing is known of it that must not be forgotten: a signature either way, or the operator's word."""
+        return not (self.has_signed_to_us or self.we_signed_to or self.trust is not Trust.UNKNOWN)
 
     @property
     def has_documents(self) -> bool:

@@ -7,13 +7,14 @@ enforced here, so the two cannot part.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import Host, OcmAddress, parse_address, without_port
+from gateway.model.contact import Contact
 from gateway.model.peer import AnyPeer, Discovery, Peer, VerifiedPeer
 from gateway.model.share import Permission, Requirement
 
@@ -64,18 +65,45 @@ class Deny:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What was decided about single servers while the gateway runs.
+
+    Attributes:
+        allowed, blocked: hosts about which the operator decided (`ocm-gateway peers allow`, `block`).
+        members: the hosts that the configured directories list; None as long as no directory could be read.
+        is_known: whether the decisions have been read at all; until then nobody is spoken with.
+    """
+
+    allowed: frozenset[Host] = frozenset()
+    blocked: frozenset[Host] = frozenset()
+    members: frozenset[Host] | None = None
+    is_known: bool = True
+
+
+NOTHING_DECIDED = Standing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerRules:
     """What the operator demands of peers.
 
     `allow` and `deny` hold hosts in normal form and patterns such as `*.example.org`, which mean every host below that
     name but not the name itself. `deny` goes before `allow`, however exact either is; an empty `allow` means everybody.
     In `deny` a host without a port is denied on every port; in `allow` it is the host on the default port.
+
+    Attributes:
+        must_invite: shares are only between people who accepted an invitation (INV-4).
+        by_directory: beside `allow`, the servers that the directories list are allowed, and no others (DIR-2).
+        standing: tells what has been decided by now; asked at each decision.
     """
 
     must_sign: bool = False
     must_exchange_token: bool = False
+    must_invite: bool = False
+    by_directory: bool = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    standing: Callable[[], Standing] = lambda: NOTHING_DECIDED
 
     @property
     def criteria(self) -> frozenset[str]:
@@ -83,25 +111,37 @@ class PeerRules:
         words = {
             "must-use-http-sig": self.must_sign,
             "must-exchange-token": self.must_exchange_token,
-            "allowlist": bool(self.allow),
-            "denylist": bool(self.deny),
+            "must-invite": self.must_invite,
+            "allowlist": bool(self.allow) or self.by_directory,
+            "denylist": bool(self.deny) or bool(self.standing().blocked),
         }
         return frozenset(word for word, is_so in words.items() if is_so)
 
 
 def may_contact(host: Host, rules: PeerRules) -> Allow | Deny:
     """Decide whether we speak with `host` at all, before anything is fetched from it (DISC-8)."""
+    standing = rules.standing()
+    if not standing.is_known:
+        return Deny(Kind.UNAVAILABLE, "Who is allowed here cannot be known now. Try again later.")
     spellings = (host, without_port(host))
-    if any(_matches(spelling, pattern) for pattern in rules.deny for spelling in spellings):
+    is_denied = any(_matches(spelling, pattern) for pattern in rules.deny for spelling in spellings)
+    if is_denied or not standing.blocked.isdisjoint(spellings):
         return Deny(Kind.FORBIDDEN, f"{host} is not allowed here.", code="peer-denied")
-    if rules.allow and not any(_matches(host, pattern) for pattern in rules.allow):
-        return Deny(Kind.FORBIDDEN, f"{host} is not among the servers allowed here.", code="peer-not-allowed")
-    return Allow()
+    is_open = not rules.allow and not rules.by_directory
+    if is_open or host in standing.allowed or any(_matches(host, pattern) for pattern in rules.allow):
+        return Allow()
+    if rules.by_directory and standing.members is None:
+        public = "The list of the servers allowed here cannot be had now. Try again later."
+        return Deny(Kind.UNAVAILABLE, public, code="directory-unavailable")
+    if rules.by_directory and host in (standing.members or ()):
+        return Allow()
+    return Deny(Kind.FORBIDDEN, f"{host} is not among the servers allowed here.", code="peer-not-allowed")
 
 
 def is_listed_by_name(host: Host, rules: PeerRules) -> bool:
     """Tell whether the operator allowed this host expressly, not just everybody or every host below a name."""
-    return host in rules.allow and bool(may_contact(host, rules))
+    is_named = host in rules.allow or host in rules.standing().allowed
+    return is_named and bool(may_contact(host, rules))
 
 
 def may_accept_unsigned(peer: Peer | None, rules: PeerRules) -> Allow | Deny:
@@ -138,6 +178,18 @@ def may_receive_share(peer: AnyPeer, owner: OcmAddress, sender: OcmAddress, rule
     elif peer.claimed_host != owner.host:
         return Deny(Kind.UNAUTHENTICATED, "This share does not say which server it comes from.", code="no-sender")
     return may_contact(owner.host, rules)
+
+
+def may_share_between(contact: Contact | None, rules: PeerRules) -> Allow | Deny:
+    """Decide whether a share may pass between a local user and somebody elsewhere (INV-4, SHARE-8).
+
+    Args:
+        contact: what the local user's address book says of the other one.
+    """
+    if not rules.must_invite or (contact is not None and contact.is_agreed):
+        return Allow()
+    public = "Shares are only between people who know each other here: one has to accept an invitation of the other."
+    return Deny(Kind.FORBIDDEN, public, code="no-invite")
 
 
 def plan_requirements(

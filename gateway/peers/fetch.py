@@ -53,6 +53,7 @@ class Fetcher:
     max_bytes: int = DOCUMENT_MAX_BYTES
     seconds: float = DOCUMENT_SECONDS
     redirects: int = REDIRECTS_MAX
+    accept: str = "application/json"
 
     async def get(self, url: str) -> Found | Miss:
         """Return the JSON object at `url`, or why there is none.
@@ -61,12 +62,17 @@ class Fetcher:
             GatewayError: `INVALID` for a URL that we do not use, `UNAVAILABLE` if the server cannot be reached,
                 `FORBIDDEN` if its address is not open to us.
         """
+        body = await self.get_bytes(url)
+        return body if isinstance(body, Miss) else self._parsed(body)
+
+    async def get_bytes(self, url: str) -> bytes | Miss:
+        """Return what is at `url`, whatever it is, or why there is nothing. Raises as `get`."""
         target = checked_url(url, allow_http=self.allow_http)
         with wire_errors(host_of_url(url)):
             async with asyncio.timeout(self.seconds):
                 return await self._follow(target)
 
-    async def _follow(self, target: URL) -> Found | Miss:
+    async def _follow(self, target: URL) -> bytes | Miss:
         for _ in range(self.redirects + 1):
             answer = await self._once(target)
             if not isinstance(answer, URL):
@@ -76,8 +82,8 @@ class Fetcher:
             target = answer
         return Miss("redirects too often")
 
-    async def _once(self, target: URL) -> Found | Miss | URL:
-        headers = {"Accept": "application/json"}
+    async def _once(self, target: URL) -> bytes | Miss | URL:
+        headers = {"Accept": self.accept}
         async with self.session.get(target, headers=headers, allow_redirects=False) as response:
             if response.status in _REDIRECTS:
                 return self._redirect(target, response.headers.get("Location", ""))
@@ -86,7 +92,7 @@ class Fetcher:
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 return Miss("packed its answer, which we did not ask for")
             body = await read_bounded(response, self.max_bytes)
-        return Miss("sent too large an answer") if body is None else self._parsed(body)
+        return Miss("sent too large an answer") if body is None else body
 
     def _redirect(self, target: URL, location: str) -> Miss | URL:
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import Host
-from gateway.model.peer import Peer
+from gateway.model.peer import Peer, Trust
 from gateway.store.base import Table
 
 # `last_seen` is written at most this often, so that not every request writes.
@@ -63,8 +63,17 @@ class PeerRecords:
         return await self.change(host, change)
 
     async def forget(self, host: Host) -> bool:
-        """Forget all of `host`: documents, keys, schemes and failures; tell whether there was anything."""
-        return await self.table.delete(host)
+        """Forget all of `host`: documents, keys, schemes and failures; tell whether there was anything.
+
+        What the operator decided about it stays: a blocked server does not come back by being forgotten.
+        """
+        peer = await self.table.get(host)
+        if peer is None or peer.trust is Trust.UNKNOWN:
+            return await self.table.delete(host)
+        await self.table.update(
+            host, lambda old: Peer(host=host, trust=old.trust, first_seen=old.first_seen, last_seen=old.last_seen)
+        )
+        return True
 
     async def sweep(self) -> int:
         """Let documents go that are old or too many; return of how many hosts."""

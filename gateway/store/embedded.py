@@ -34,6 +34,7 @@ PAUSE_MAX_SECONDS = 5.0
 STEADY_SECONDS = 10.0
 SOCKET_PATH_MAX = 100
 LAST_LINES = 5
+LINK = "store.sock"
 
 # Said at every start and stop; docs/operate.md tells what the first one asks for.
 _KNOWN = (
@@ -96,6 +97,7 @@ class EmbeddedStore:
             self._socket = _runtime_dir(stack) / "store.sock"
             stack.push_async_callback(self._stop)
             await self._start_or_repair()
+            self._show(stack)
             keeper = asyncio.create_task(self._keep_running(), name="embedded store")
             stack.push_async_callback(_cancel, keeper)
             self._stack = stack.pop_all()
@@ -104,6 +106,13 @@ class EmbeddedStore:
     async def __aexit__(self, *_exception: object) -> None:
         """Stop the server after it has written everything."""
         await self._stack.aclose()
+
+    def _show(self, stack: AsyncExitStack) -> None:
+        """Leave a link to the socket in the data directory, for commands beside the running gateway."""
+        link = self._data_dir / LINK
+        link.unlink(missing_ok=True)
+        link.symlink_to(self._socket)
+        stack.callback(link.unlink, missing_ok=True)
 
     async def _start_or_repair(self) -> None:
         try:
@@ -198,6 +207,19 @@ class EmbeddedStore:
     def _not_started(self, why: str) -> GatewayError:
         said = " | ".join(self._last_lines[-LAST_LINES:])
         return GatewayError(Kind.CONFIGURATION, f"The store server did not start: {why}.", log=said)
+
+
+async def running_url(data_dir: Path) -> str | None:
+    """Return the URL of the store that a running gateway has in this data directory, or None if none runs."""
+    socket = _linked(data_dir)
+    return f"unix://{socket}" if socket is not None and await _answers(socket) else None
+
+
+def _linked(data_dir: Path) -> Path | None:
+    try:
+        return (data_dir / LINK).readlink()
+    except OSError:
+        return None
 
 
 async def _lock(data_dir: Path) -> int:

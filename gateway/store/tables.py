@@ -9,10 +9,11 @@ from __future__ import annotations
 from gateway.model.account import StoredAccount
 from gateway.model.apppassword import AppPassword
 from gateway.model.contact import Contact
+from gateway.model.directory import DirectoryCopy
 from gateway.model.invite import KEPT_SECONDS, Invite
 from gateway.model.lock import LockClaim
 from gateway.model.mark import WriteMark
-from gateway.model.peer import Peer
+from gateway.model.peer import Peer, Trust
 from gateway.model.session import Session
 from gateway.model.share import STANDING, ReceivedShare, ReceivedState, SentShare, next_due
 from gateway.model.transfer import Batch, Transfer
@@ -107,8 +108,18 @@ PEERS = TableSpec(
     indexes={
         "first_seen": lambda peer: (("", peer.first_seen),),
         "documents": lambda peer: (("", peer.last_seen),) if peer.has_documents else (),
+        "trust": lambda peer: () if peer.trust is Trust.UNKNOWN else ((peer.trust.value, peer.first_seen),),
     },
     expires_at=lambda peer: peer.kept_until,
+)
+
+DIRECTORIES = TableSpec(
+    name="directories",
+    record=DirectoryCopy,
+    version=1,
+    key=lambda copy: copy.url,
+    lookups={},
+    indexes={},
 )
 
 SESSIONS = TableSpec(

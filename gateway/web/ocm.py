@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -76,7 +76,9 @@ class OcmDoors:
     async def discovery(self, request: web.Request) -> web.Response:
         """Serve the discovery document in the variant that the reader can read."""
         variant = choose_variant(request.path, request.headers.get("User-Agent", ""))
-        return _public_json(render(self.offer, variant, public_key=self.public_key()), vary="User-Agent")
+        # Servers may have been blocked since the gateway started: what is announced is what is enforced (DISC-5).
+        offer = replace(self.offer, criteria=self.gate.rules.criteria)
+        return _public_json(render(offer, variant, public_key=self.public_key()), vary="User-Agent")
 
     async def key_set(self, _request: web.Request) -> web.Response:
         """Serve our JWK set."""

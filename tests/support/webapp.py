@@ -24,6 +24,7 @@ from gateway.crypto.secrets import new_secret
 from gateway.errors import unavailable
 from gateway.flows.answer_share import AnswerShare
 from gateway.flows.change_share import ChangeShare
+from gateway.flows.contacts import Contacts
 from gateway.flows.deliver import DeliverReceived, DeliverSent
 from gateway.flows.end_share import EndShare
 from gateway.flows.ladder import Ladder
@@ -37,10 +38,11 @@ from gateway.identity.throttle import Throttle
 from gateway.metrics import Metrics
 from gateway.model.address import Host, OcmAddress
 from gateway.model.peer import Discovery, Peer, ResourceOffer
+from gateway.model.policy import PeerRules
 from gateway.model.secret import Secret
 from gateway.model.share import AccessType, Permission, ReceivedShare, WebdavOffer
 from gateway.peers.answer import Answer
-from gateway.store.tables import KNOWN_USERS, RECEIVED_SHARES, SENT_SHARES, SESSIONS
+from gateway.store.tables import CONTACTS, KNOWN_USERS, RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.api import ApiDoors
 from gateway.web.doors import mount
 from gateway.web.middleware import stamp, watch
@@ -241,6 +243,8 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
             now=clock,
             new_id=lambda: f"s{next(names)}",
             new_secret=new_secret,
+            contacts=Contacts(table=store.table(CONTACTS), authority=authority, now=clock),
+            rules=PeerRules(),
         ),
         change_share=ChangeShare(shares=sent, tell_ended=nothing, release_locks=nothing, deliver=tell_sent, now=clock),
         end_share=EndShare(shares=sent, tell_ended=nothing, release_locks=nothing, deliver=tell_sent, now=clock),
