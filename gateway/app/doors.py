@@ -104,6 +104,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         counter=core.store.counter,
         public_url=config.public_url,
         prefix=config.prefix,
+        trusted=config.http.trusted_proxies,
         now=core.now,
     )
     met = meeting.peer_doors(core, flows.meeting, gate)

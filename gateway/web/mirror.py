@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.address import authority_of
 from gateway.store.base import Begun, Counter, Once
 from gateway.web import aio
-from gateway.web.clientaddress import told_chain
+from gateway.web.clientaddress import Network, is_within, parse_node, told_chain
 from gateway.web.doors import Door, Lock, Style
 
 # The longest message that is looked at; behind it nobody needs to know more about a proxy's limit.
@@ -69,6 +69,7 @@ class MirrorDoor:
 
     Attributes:
         keys: returns the key ring of now.
+        trusted: the proxies that are believed.
         now: seconds since the epoch.
     """
 
@@ -78,6 +79,7 @@ class MirrorDoor:
     counter: Counter
     public_url: str
     prefix: str
+    trusted: Sequence[Network]
     now: Callable[[], float]
 
     def doors(self) -> tuple[Door, ...]:
@@ -137,8 +139,13 @@ class MirrorDoor:
             "client": request.remote or "",
             "hop": str(hop[0]) if isinstance(hop, tuple) else "",
             "is_forwarded": bool(told_chain(request)),
+            "is_hop_trusted": self._is_trusted(hop),
             "signature": self._signature(request, body),
         }
+
+    def _is_trusted(self, hop: object) -> bool:
+        node = parse_node(str(hop[0])) if isinstance(hop, tuple) else None
+        return node is not None and is_within(node, self.trusted)
 
     def _signature(self, request: web.Request, body: bytes) -> str:
         """Return `holds`, `missing`, or why the signature does not hold."""

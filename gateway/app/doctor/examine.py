@@ -140,6 +140,8 @@ async def _bounded(ground: Ground, check: Check) -> list[Result]:
         words = f"This took longer than {CHECK_SECONDS:.0f} s."
     except GatewayError as error:
         words = error.public
+    except OSError as error:
+        words = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}."
     return [fault(words, "It could not be looked at.", "mend what the other findings say, and try again.")]
 
 

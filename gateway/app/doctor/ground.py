@@ -114,9 +114,12 @@ def read_keys(path: Path) -> KeyBox:
     Raises:
         GatewayError: `CONFIGURATION` if there are none that can be used.
     """
-    if not path.exists():
-        raise GatewayError(Kind.CONFIGURATION, f"There is no key file at {path}.")
-    return KeyBox(path)
+    try:
+        if path.exists():
+            return KeyBox(path)
+    except OSError as error:
+        raise GatewayError(Kind.CONFIGURATION, f"The key file {path} cannot be read: {error.strerror}.") from error
+    raise GatewayError(Kind.CONFIGURATION, f"There is no key file at {path}.")
 
 
 def _told(seen: Seen) -> dict[str, Any] | None:

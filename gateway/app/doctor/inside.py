@@ -28,7 +28,6 @@ KEYS_OLD_DAYS = 120
 DISK_LOW_RATIO = 0.05
 OPS_SECONDS = 5.0
 STORAGE_SECONDS = 20.0
-_OTHERS_READ = 0o007
 _OTHERS_ALL = 0o077
 
 
@@ -42,18 +41,11 @@ async def check_keys(ground: Ground) -> list[Result]:
             fault(
                 str(error.public),
                 "Nothing can be signed, and nothing in the store be read.",
-                "restore it from the backup, run this as the gateway's user; `ocm-gateway keys init` makes new ones.",
+                "where it is lost, restore it from the backup (`ocm-gateway keys init` makes new ones); where it "
+                "cannot be read, run this as the gateway's user.",
             )
         ]
     results = []
-    if path.stat().st_mode & _OTHERS_READ:
-        results.append(
-            fault(
-                f"{path} can be read by everybody on this machine.",
-                "Who has it can speak for this gateway.",
-                f"chmod 600 {path}; where others may have read it, also `ocm-gateway keys rotate --now`.",
-            )
-        )
     if not ring.is_complete:
         todo = "`ocm-gateway keys init` adds what is missing."
         results.append(fault(f"{path} lacks a key that this version needs.", "The gateway does not start.", todo))
@@ -106,13 +98,14 @@ async def check_store(ground: Ground) -> list[Result]:
         return [await _running_store(ground)]
     if ground.keys is None:
         return [note("The store is not looked at: it needs the keys.")]
+    results: list[Result] = []
     try:
         async with open_external(ground.config, ground.keys) as store:
-            facts = await store.health.facts()
+            results = _judged(await store.health.facts())
             await store.health.check_marker()
     except GatewayError as error:
-        return [_store_away(error)]
-    return _judged(facts)
+        return [*results, _store_away(error)]
+    return results or [good("The store answers, is ours, keeps everything, and writes to disk.")]
 
 
 async def check_storages(ground: Ground) -> list[Result]:
@@ -187,7 +180,7 @@ def _judged(facts: ServerFacts) -> list[Result]:
     if facts.is_write_failing:
         todo = "make room on its disk and look into its log."
         results.append(fault("The store cannot write its file.", "It refuses what users do.", todo))
-    return results or [good(f"The store (Redis {facts.version}) is ours, keeps everything, and writes to disk.")]
+    return results
 
 
 async def _storage(ground: Ground, name: str, storage: Opened) -> Result:

@@ -133,7 +133,7 @@ async def check_proxies(ground: Ground) -> list[Result]:
                 "let the proxy set `X-Forwarded-For $remote_addr;` and name it in `http.trusted_proxies`.",
             )
         ]
-    if hop == client:
+    if not told["is_hop_trusted"]:
         return [
             doubt(
                 f"The proxy at {hop} names the client, but is not believed.",
