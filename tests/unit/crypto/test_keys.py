@@ -384,7 +384,9 @@ class TestKeyFile:
         error = _refused(lambda: parse_key_ring(_changed("version", 2)), "another version")
         assert error.public == "The key file is of another version."
 
-    @pytest.mark.parametrize("name", ["public_url", "instance_id", "pepper", "signing", "token", "sealing"])
+    @pytest.mark.parametrize(
+        "name", ["public_url", "instance_id", "pepper", "signing", "token", "sealing", "cavage", "ssh_host"]
+    )
     @pytest.mark.parametrize("value", ["", 5, None, [5], ["x"], [{}]])
     def test_members_of_another_kind(self, name, value):
         """Each member has to be there and of its kind."""
@@ -410,6 +412,45 @@ class TestKeyFile:
         for entries in ([], [entry, entry], [{**entry, "state": "retiring"}]):
             error = _refused(lambda entries=entries: parse_key_ring(_changed(name, entries)), "exactly one active key")
             assert error.public == "The key file needs exactly one active key of each kind."
+
+    @pytest.mark.parametrize("name", ["cavage", "ssh_host"])
+    def test_not_one_active_key_of_a_younger_kind(self, name):
+        """Of the kinds that older gateways did not have there may be no key at all, but not two active ones."""
+        [entry] = json.loads(dump_key_ring(RING))[name]
+        for entries in ([entry, entry], [{**entry, "state": "retiring"}]):
+            _refused(lambda entries=entries: parse_key_ring(_changed(name, entries)), "exactly one active key")
+        assert getattr(parse_key_ring(_changed(name, [])), name) == ()
+
+    def test_a_file_of_an_older_gateway(self):
+        """A file without the younger kinds of keys is read, and all that it has is as it was."""
+        document = json.loads(dump_key_ring(RING))
+        del document["cavage"], document["ssh_host"]
+        assert parse_key_ring(json.dumps(document)) == replace(RING, cavage=(), ssh_host=())
+
+    @pytest.mark.req("KEYS-3")
+    def test_the_key_for_older_peers_is_kept(self):
+        """The file brings back the RSA key under its name."""
+        read, kept = (ring.cavage_key(NOW) for ring in (parse_key_ring(dump_key_ring(RING)), RING))
+        assert read.key_id == kept.key_id
+        assert read.private.private_numbers() == kept.private.private_numbers()
+
+    @pytest.mark.req("KEYS-3")
+    def test_the_key_for_older_peers_is_an_rsa_key_with_a_name(self):
+        """Another kind of key, or one without a name, is refused in its place."""
+        [entry] = json.loads(dump_key_ring(RING))["cavage"]
+        other = RING.token_key().pem().decode()
+        for key, why in (
+            ({**entry["key"], "private": other}, "This key has to be an RSA key."),
+            ({**entry["key"], "key_id": ""}, "A text is missing."),
+        ):
+            text = _changed("cavage", [{**entry, "key": key}])
+            assert str(_refused(lambda text=text: parse_key_ring(text), "malformed").__cause__) == why
+
+    def test_a_host_key_is_ed25519(self):
+        """Another kind of key is refused as SSH host key."""
+        [entry] = json.loads(dump_key_ring(RING))["ssh_host"]
+        text = _changed("ssh_host", [{**entry, "key": RING.token_key().pem().decode()}])
+        assert str(_refused(lambda: parse_key_ring(text), "malformed").__cause__) == "An SSH host key is Ed25519."
 
     @pytest.mark.parametrize(
         "private",
