@@ -10,6 +10,7 @@ from gateway.app.doctor import examine
 from gateway.app.state import mark_store
 from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
 from gateway.store.binary import find_server
+from support.nginx import nginx
 from support.pair import configured, folder_storage
 from support.redisserver import private_server
 
@@ -145,3 +146,16 @@ async def test_gateway_that_does_not_run(config):
     report = await examine(config)
     assert "cannot be reached" in next(one.text() for one in report.findings if one.name == "answer")
     assert report.status(strict=False) == 1
+
+
+async def test_storage_is_tried_out_only_when_asked(tmp_path, store_url):
+    """With `--write` it is told what the storage cannot do; without it nothing is written there."""
+    with nginx() as server:
+        account = f"gateway:{server.users['gateway']}"
+        storage = {"url": f"webdav+{server.url}", "credentials": account, "view": "service"}
+        config = made(tmp_path, store_url, storage)
+        before = server.files.stat().st_mtime_ns
+        assert "It cannot" not in await told(config, "storage", "ok")
+        assert server.files.stat().st_mtime_ns == before
+        assert "It cannot: " in await told(config, "storage", "ok", may_write=True)
+        assert list(server.files.iterdir()) == []
