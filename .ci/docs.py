@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from interop import compatibility  # noqa: E402 - the path comes first.
 
 from gateway.config import reference_schema, reference_table, reference_yaml  # noqa: E402 - as above.
-from support import conformance  # noqa: E402 - the path comes first.
+from support import conformance, doorspage  # noqa: E402 - the path comes first.
 
 CHART_SCHEMA = "deploy/helm/ocm-gateway/values.schema.json"
 
@@ -30,6 +30,7 @@ PAGES = {
     CHART_SCHEMA: chart_schema,
     "docs/compatibility.md": compatibility.page,
     "docs/conformance.md": lambda: conformance.page(conformance.proofs()),
+    "docs/doors.md": doorspage.page,
 }
 
 if __name__ == "__main__":

@@ -68,13 +68,17 @@ class Door:
         return path.startswith(fixed) if slot else path == fixed
 
 
+DOORS: web.AppKey[tuple[Door, ...]] = web.AppKey("doors")
+"""The whole table, for who prints it."""
+
 _DOOR = "ocm_door"
 
 
 def mount(app: web.Application, doors: Iterable[Door]) -> None:
     """Mount doors on an application; another method on a path of theirs is 405, told in the door's own words."""
+    app[DOORS] = tuple(doors)
     by_path: dict[str, list[Door]] = {}
-    for door in doors:
+    for door in app[DOORS]:
         by_path.setdefault(door.path, []).append(door)
     for path, here in by_path.items():
         methods = {method for door in here for method in _methods(door)}
