@@ -6,47 +6,62 @@ through the REST interface of a running gateway. Exit codes follow `exits.EXIT`,
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Mapping
 
 import click
 
 from gateway import __version__
-from gateway.cli.account import COMMANDS as FOR_ACCOUNTS
-from gateway.cli.apppasswords import COMMANDS as FOR_PROGRAMS
-from gateway.cli.demo import demo
-from gateway.cli.directory import COMMANDS as FOR_FEDERATIONS
-from gateway.cli.doctor import COMMANDS as FOR_DOCTORS
 from gateway.cli.exits import INTERRUPTED, exit_code
-from gateway.cli.operate import COMMANDS as FOR_OPERATORS
-from gateway.cli.peers import COMMANDS as FOR_PEERS
-from gateway.cli.people import COMMANDS as FOR_PEOPLE
-from gateway.cli.sshkeys import COMMANDS as FOR_KEYS
-from gateway.cli.transfer import COMMANDS as FOR_TRANSFERS
-from gateway.cli.use import COMMANDS as FOR_USERS
 from gateway.errors import GatewayError
 
+# In which module of this package each command stands; `--help` lists them in this order.
+HOMES: Mapping[str, str] = {
+    "serve": "operate",
+    "check-config": "operate",
+    "keys": "operate",
+    "store": "operate",
+    "storage": "operate",
+    "discover": "operate",
+    "hash-password": "operate",
+    "doctor": "doctor",
+    "peers": "peers",
+    "peer-snippet": "peers",
+    "directory": "directory",
+    "share": "use",
+    "received": "use",
+    "invite": "people",
+    "contacts": "people",
+    "transfers": "transfer",
+    "account": "account",
+    "app-passwords": "apppasswords",
+    "ssh-keys": "sshkeys",
+    "demo": "demo",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class Commands(click.Group):
+    """All commands, each loaded only when it is asked for: a user's command needs no server's libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the library's signature
+        """Return the names of all commands."""
+        return list(HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return the command of this name, or None."""
+        home = HOMES.get(cmd_name)
+        if home is None:
+            return None
+        module = importlib.import_module(f"gateway.cli.{home}")
+        commands: tuple[click.Command, ...] = module.COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="ocm-gateway")
 def cli() -> None:
     """Open Cloud Mesh federation for storage that already exists."""
-
-
-_ALL = (
-    *FOR_OPERATORS,
-    *FOR_DOCTORS,
-    *FOR_PEERS,
-    *FOR_FEDERATIONS,
-    *FOR_USERS,
-    *FOR_PEOPLE,
-    *FOR_TRANSFERS,
-    *FOR_ACCOUNTS,
-    *FOR_PROGRAMS,
-    *FOR_KEYS,
-    demo,
-)
-for command in _ALL:
-    cli.add_command(command)
 
 
 def main() -> None:

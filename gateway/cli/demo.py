@@ -210,3 +210,6 @@ def _temporary_folder() -> Iterator[str]:
 def _expect(is_so: object, otherwise: str) -> None:
     if not is_so:
         raise GatewayError(Kind.INTERNAL, f"Not as expected: {otherwise}.")
+
+
+COMMANDS = (demo,)
