@@ -63,7 +63,7 @@ async def build(
     accounts.set_up(app)
     keys = host_key_doors(flows.use_remote.reach_ssh, flows.answer_share, ui.pages)
     copies = (*transfers.doors(core, flows.transferring, ui.pages), *keys)
-    met = meeting.user_doors(core, flows.meeting, api.gate)
+    met = meeting.user_doors(core, flows.meeting, flows.request_share, api.gate)
     users = (*mounting.doors(core, mounts, api.gate), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = behind.build(core, api.gate.cookie)
@@ -107,7 +107,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         trusted=config.http.trusted_proxies,
         now=core.now,
     )
-    met = meeting.peer_doors(core, flows.meeting, gate)
+    met = meeting.peer_doors(core, flows.meeting, flows.request_share, gate)
     return (*ocm.doors(), *token.doors(), *granted.doors(), *met, *mirror.doors())
 
 

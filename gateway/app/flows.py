@@ -27,6 +27,7 @@ from gateway.flows.ports import Users
 from gateway.flows.receive_share import ReceivedLimits, ReceiveShare
 from gateway.flows.received_shelf import ReceivedShelf
 from gateway.flows.remote_keys import RemoteKeys
+from gateway.flows.request_share import RequestShare
 from gateway.flows.send_share import SendShare
 from gateway.flows.share_on import ShareOn
 from gateway.flows.store_account import StoreAccount
@@ -55,6 +56,7 @@ class Flows:
     received_shelf: ReceivedShelf
     store_account: StoreAccount
     meeting: Meeting
+    request_share: RequestShare
     tasks: Tasks
 
 
@@ -63,6 +65,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
     deliver_sent, deliver_received = _deliveries(core, far, queue)
     sent, received = core.store.table(SENT_SHARES), core.store.table(RECEIVED_SHARES)
     meeting = meeting_people.build(core, far, people)
+    send_share = _send_share(core, far, near, deliver_sent, meeting)
     end_share = EndShare(
         shares=sent,
         tell_ended=core.watch.tell_ended,
@@ -79,7 +82,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         notify=_notify(core, far, end_share, queue, meeting),
         exchange_token=_exchange_token(core, far),
         open_access=_open_access(core, near),
-        send_share=_send_share(core, far, near, deliver_sent, meeting),
+        send_share=send_share,
         change_share=_change_share(core, near, deliver_sent),
         end_share=end_share,
         answer_share=answer_share,
@@ -90,6 +93,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
             accounts=core.store.table(STORED_ACCOUNTS), places=near, attempt=people.throttle.attempt, now=core.now
         ),
         meeting=meeting,
+        request_share=meeting_people.asking(core, far, people, send_share),
         tasks=_tasks(core, far, use_remote, end_share, (deliver_sent, deliver_received)),
     )
 

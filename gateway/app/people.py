@@ -11,8 +11,10 @@ from gateway.flows.contacts import Contacts
 from gateway.flows.directory import Directories
 from gateway.flows.invite import Invites
 from gateway.flows.ports import Users
+from gateway.flows.request_share import RequestShare
+from gateway.flows.send_share import SendShare
 from gateway.model.address import without_port
-from gateway.store.tables import CONTACTS, INVITES
+from gateway.store.tables import CONTACTS, INVITES, SHARE_REQUESTS
 from gateway.web.apicontacts import ContactApi
 from gateway.web.apiinvites import InviteApi
 from gateway.web.apiparts import ApiParts
@@ -20,6 +22,7 @@ from gateway.web.doors import Door
 from gateway.web.federation import FederationDoors
 from gateway.web.invites import InviteDoors
 from gateway.web.peergate import PeerGate
+from gateway.web.sharerequests import RequestApi, RequestDoor
 from gateway.web.usergate import UserGate
 
 
@@ -51,13 +54,28 @@ def build(core: Core, far: Far, users: Users) -> Meeting:
     return Meeting(contacts=contacts, invites=invites, directories=far.standing.directories)
 
 
-def peer_doors(core: Core, meeting: Meeting, gate: PeerGate) -> tuple[Door, ...]:
+def asking(core: Core, far: Far, users: Users, send_share: SendShare) -> RequestShare:
+    """Return the flow by which users ask for shares."""
+    return RequestShare(
+        requests=core.store.table(SHARE_REQUESTS),
+        users=users,
+        client=far.client,
+        send_share=send_share,
+        authority=core.config.authority,
+        now=core.now,
+    )
+
+
+def peer_doors(core: Core, meeting: Meeting, request_share: RequestShare, gate: PeerGate) -> tuple[Door, ...]:
     """Return the doors for other servers."""
     depth = core.config.limits.json_depth
-    return InviteDoors(gate=gate, invites=meeting.invites, prefix=core.config.prefix, json_depth=depth).doors()
+    prefix = core.config.prefix
+    invited = InviteDoors(gate=gate, invites=meeting.invites, prefix=prefix, json_depth=depth)
+    asked = RequestDoor(gate=gate, flow=request_share, prefix=prefix, json_depth=depth)
+    return (*invited.doors(), *asked.doors())
 
 
-def user_doors(core: Core, meeting: Meeting, users: UserGate) -> tuple[Door, ...]:
+def user_doors(core: Core, meeting: Meeting, request_share: RequestShare, users: UserGate) -> tuple[Door, ...]:
     """Return the doors for our users' programs."""
     limits = core.config.limits
     parts = ApiParts(gate=users, prefix=core.config.prefix, max_bytes=limits.json_bytes, json_depth=limits.json_depth)
@@ -68,4 +86,10 @@ def user_doors(core: Core, meeting: Meeting, users: UserGate) -> tuple[Door, ...
         authority=core.config.authority,
         published=core.config.peers.published_directory,
     )
-    return (*federation.doors(), *InviteApi(parts=parts, invites=meeting.invites).doors(), *contacts.doors())
+    asked = RequestApi(parts=parts, flow=request_share)
+    return (
+        *federation.doors(),
+        *asked.doors(),
+        *InviteApi(parts=parts, invites=meeting.invites).doors(),
+        *contacts.doors(),
+    )

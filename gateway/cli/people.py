@@ -1,4 +1,4 @@
-"""Commands of users for people at other servers: invitations and contacts."""
+"""Commands of users for people at other servers: invitations, contacts, and requests for shares."""
 
 from __future__ import annotations
 
@@ -102,6 +102,53 @@ def remove(client: RestClient, *, contact_id: str) -> None:
     client.call("DELETE", f"contacts/{segment(contact_id)}")
 
 
+@click.group("request-share")
+def request_share() -> None:
+    """Ask people at other servers for a share, and answer those who ask you."""
+
+
+@request_share.command("ask")
+@click.argument("owner", metavar="USER@HOST")
+@click.argument("resource", metavar="WHAT")
+@as_user
+def ask(client: RestClient, *, owner: str, resource: str) -> None:
+    """Ask USER@HOST to share WHAT with you: an id or a URL that means something there."""
+    asked = client.post("share-requests", {"owner": owner, "share": resource})
+    click.echo(printable(f"Asked {asked['owner']}. If the answer is yes, a share arrives: ocm-gateway received list"))
+
+
+@request_share.command("list")
+@json_option
+@as_user
+def list_requests(client: RestClient, *, as_json: bool) -> None:
+    """List what others ask you to share."""
+    show_records(client.shares("share-requests", "share_requests"), _request_line, as_json=as_json)
+
+
+@request_share.command("grant")
+@click.argument("request_id")
+@click.argument("path")
+@click.option("--write", is_flag=True, help="Allow changes too.")
+@as_user
+def grant(client: RestClient, *, request_id: str, path: str, write: bool) -> None:
+    """Answer a request by sharing PATH with who asked."""
+    permissions = ["read", *(["write"] if write else [])]
+    made = client.post(f"share-requests/{segment(request_id)}/grant", {"path": path, "permissions": permissions})
+    click.echo(printable(f"{made['id']}  {made['state']}  {made['path']} → {made['recipient']}"))
+
+
+@request_share.command("dismiss")
+@click.argument("request_id")
+@as_user
+def dismiss(client: RestClient, *, request_id: str) -> None:
+    """Put a request away; nobody is told."""
+    client.post(f"share-requests/{segment(request_id)}/dismiss")
+
+
+def _request_line(record: dict[str, Any]) -> str:
+    return printable(f"{record['id']}  {record['state']:<9} {record['requester']} asks for {record['share']}")
+
+
 def _invite_line(record: dict[str, Any]) -> str:
     then = f"by {record['accepted_by']}" if record["accepted_by"] else f"until {_day(record['expires_at'])}"
     note = f"  ({record['description']})" if record["description"] else ""
@@ -118,4 +165,4 @@ def _day(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
-COMMANDS = (invite, contacts)
+COMMANDS = (invite, contacts, request_share)

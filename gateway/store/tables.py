@@ -16,6 +16,8 @@ from gateway.model.mark import WriteMark
 from gateway.model.peer import Peer, Trust
 from gateway.model.session import Session
 from gateway.model.share import STANDING, ReceivedShare, ReceivedState, SentShare, next_due
+from gateway.model.sharerequest import KEPT_SECONDS as REQUEST_KEPT_SECONDS
+from gateway.model.sharerequest import ShareRequest
 from gateway.model.transfer import Batch, Transfer
 from gateway.model.user import KnownUser
 from gateway.model.userkey import UserKey
@@ -201,6 +203,19 @@ CONTACTS = TableSpec(
     key=lambda contact: contact.contact_id,
     lookups={},
     indexes={"user": lambda contact: ((contact.user, contact.created_at),)},
+)
+
+SHARE_REQUESTS = TableSpec(
+    name="share_requests",
+    record=ShareRequest,
+    version=1,
+    key=lambda request: request.request_id,
+    lookups={},
+    indexes={
+        "owner": lambda request: ((request.owner, request.created_at),),
+        "server": lambda request: ((f"{request.owner}\n{request.requester.host}", request.created_at),),
+    },
+    expires_at=lambda request: request.created_at + REQUEST_KEPT_SECONDS,
 )
 
 STORED_ACCOUNTS = TableSpec(
