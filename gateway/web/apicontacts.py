@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.contacts import ContactChange, Contacts
 from gateway.model.contact import Contact
+from gateway.ocm import jscontact
 from gateway.web.apiparts import PAGE_SIZE, ApiParts
 from gateway.web.doors import Door
 
@@ -25,6 +26,8 @@ class ContactApi:
         door = self.parts.door
         return (
             door("GET", "contacts", "whom the user knows at other servers", self.list_all),
+            door("GET", "contacts/cards", "the contacts as JSContact cards (EXT-1)", self.export),
+            door("POST", "contacts/cards", "enter contacts from JSContact cards", self.enter),
             door("GET", "contacts/{contact}", "one contact", self.show),
             door("PATCH", "contacts/{contact}", "trust or name a contact", self.change),
             door("DELETE", "contacts/{contact}", "remove a contact", self.remove),
@@ -37,6 +40,23 @@ class ContactApi:
         return web.json_response(
             {"contacts": [contact_document(contact) for contact in page.records], "cursor": page.cursor}
         )
+
+    async def export(self, request: web.Request) -> web.Response:
+        """Give the user's contacts as JSContact cards."""
+        user = await self.parts.user(request)
+        page = await self.contacts.page(user.identifier, cursor=request.query.get("cursor"), limit=PAGE_SIZE)
+        return web.json_response({"cards": [jscontact.render(one) for one in page.records], "cursor": page.cursor})
+
+    async def enter(self, request: web.Request) -> web.Response:
+        """Enter the addresses in JSContact cards; they are not trusted, and agreed with nobody."""
+        user, document = await self.parts.user(request), await self.parts.document(request)
+        cards = document.get("cards")
+        if not isinstance(cards, list) or not all(isinstance(card, dict) for card in cards):
+            fault = Fault("cards", "This is a list of JSContact cards.")
+            raise GatewayError(Kind.INVALID, fault.message, faults=(fault,))
+        found = [one for card in cards for one in jscontact.parse(card, user.identifier, self.contacts.now())]
+        entered = [await self.contacts.enter(one) for one in found if one.address.host != self.contacts.authority]
+        return web.json_response({"contacts": [contact_document(one) for one in entered]}, status=201)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show one contact."""

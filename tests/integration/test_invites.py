@@ -297,3 +297,26 @@ async def test_one_of_many_guests_at_once(alice):
         answers = await asyncio.gather(*(tell(far, alice, document) for document in said))
     assert sorted(answer.status for answer in answers) == [200] + [409] * 7
     assert len(await contacts(alice)) == 1
+
+
+@pytest.mark.req("EXT-1")
+async def test_contacts_as_cards(alice, bob):
+    """Contacts leave as JSContact cards and come back; what comes from a file is neither trusted nor agreed."""
+    _, contact = await accept(bob, (await invite(alice))["plain"])
+    await bob.rest("PATCH", f"contacts/{contact['id']}", json={"trusted": True, "label": "Ally"})
+    (card,) = (await bob.rest("GET", "contacts/cards"))[1]["cards"]
+    assert (card["@type"], card["version"], card["name"]["full"]) == ("Card", "1.0", "Ally")
+    told = {"address": alice.address, "trusted": True, "source": "accepted", "label": "Ally"}
+    assert list(card["ietf.org:ocmAddresses"].values()) == [told]
+    await bob.rest("DELETE", f"contacts/{contact['id']}")
+    broken = {"ietf.org:ocmAddresses": [{"address": "nobody"}, 7, {"address": bob.address}]}
+    status, entered = await bob.rest("POST", "contacts/cards", json={"cards": [card, broken, {}]})
+    assert status == 201
+    (again,) = entered["contacts"]
+    assert (again["address"], again["label"], again["trusted"], again["source"]) == (
+        alice.address,
+        "Ally",
+        False,
+        "imported",
+    )
+    assert (await bob.rest("POST", "contacts/cards", json={"cards": 7}))[0] == 400
