@@ -251,7 +251,7 @@ async def _long_field(ground: Ground) -> Result:
 def _too_small(passed: int, size: int, what: str) -> Result:
     return fault(
         f"A body of {size} bytes does not pass ({what}){f', one of {passed} does' if passed else ''}.",
-        "Uploads into shares fail, however small the files.",
+        "Larger uploads into shares fail." if passed else "Uploads into shares fail, however small the files.",
         "nginx: `client_max_body_size 0;`, Apache: `LimitRequestBody 0`, ingress-nginx: the annotation "
         '`proxy-body-size: "0"`.',
     )
