@@ -18,6 +18,7 @@ from support.wsgi import wsgidav
 SIZES = {"empty": 0, "one": 1, "odd": 65_537}
 CONTENTS = {name: os.urandom(size) for name, size in SIZES.items()}
 STORAGES = ["apache", "wsgidav", "sshd", "local"]
+FIVE_GIB = 5 * 2**30
 OLD = b"what was there before"
 DIGESTS = {name: digest(content) for name, content in CONTENTS.items()}
 
@@ -136,6 +137,31 @@ async def test_a_share_to_read_is_read_and_not_written(doors, door, tmp_path):
         assert status != 0, output
     assert doors.stored(READ, f"{prefix}-up-one").read_bytes() == OLD
     assert not doors.stored(READ, f"{prefix}-up-odd").exists()
+
+
+@pytest.mark.req("ACC-6", "SHARE-4")
+@pytest.mark.parametrize("door", ["webdav", "sftp"])
+@module_loop
+async def test_a_download_of_five_gib_is_carried_on(doors, door, tmp_path):
+    """Who has 5 GiB of a file but for its last bytes gets exactly these, from beyond every 32-bit number."""
+    source, got = doors.stored(READ, f"five-{door}"), tmp_path / "five"
+    end = CONTENTS["odd"]
+    for path, content in ((source, end), (got, b"")):
+        with path.open("wb") as file:
+            file.truncate(FIVE_GIB - len(end))
+            file.seek(0, os.SEEK_END)
+            file.write(content)
+    doors.place.own(source)
+    if door == "webdav":
+        words = ("-C", "-", "-o", str(got), doors.offers[READ].webdav + source.name)
+        status, output = await doors.curl(*doors.credential(READ), *words)
+    else:
+        status, output = await doors.ssh("sftp", READ, "-b", "-", "{}", text=f"reget {source.name} {got}\n")
+    assert status == 0, output
+    assert got.stat().st_size == FIVE_GIB
+    with got.open("rb") as file:
+        file.seek(-len(end), os.SEEK_END)
+        assert digest(file.read()) == DIGESTS["odd"]
 
 
 @pytest.mark.req("ACC-5")
