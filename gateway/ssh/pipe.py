@@ -1,7 +1,8 @@
 """The bytes of one SSH channel, in both directions, with an end to patience in each.
 
-What comes in is held up to a bound, then the client's window is left to run dry. What goes out waits while the
-channel or the connection below it is full: asyncssh itself lets the connection's buffer grow without a bound.
+What comes in is held up to a bound and a window's worth beyond it, then the client's window is left to run dry. What
+goes out waits while the channel or the connection below it is full: asyncssh itself lets the connection's buffer grow
+without a bound.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class Pipe:
         self._held = bytearray()
         self._is_ended = False
         self._is_paused = False
+        self._is_taking = False
         self._more = asyncio.Event()
 
     def attach(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -67,9 +69,8 @@ class Pipe:
         self._on_traffic()
         self._held += data
         self._more.set()
-        if len(self._held) > INPUT_MAX_BYTES and not self._is_paused and self._channel is not None:
-            self._is_paused = True
-            self._channel.pause_reading()
+        if not self._is_taking:
+            self._pause_if_full()
 
     def end(self) -> None:
         """Take it that nothing more comes in."""
@@ -124,9 +125,7 @@ class Pipe:
         if self._is_ended:
             raise EOFError
         if self._is_paused and len(self._held) < max(count, INPUT_MAX_BYTES // 2):
-            self._is_paused = False
-            assert self._channel is not None
-            self._channel.resume_reading()
+            self._resume_reading()
             if len(self._held) >= count:
                 return
         self._more.clear()
@@ -135,7 +134,23 @@ class Pipe:
     def _take(self, count: int) -> bytes:
         taken = bytes(self._held[:count])
         del self._held[:count]
-        if self._is_paused and len(self._held) < INPUT_MAX_BYTES // 2 and self._channel is not None:
-            self._is_paused = False
-            self._channel.resume_reading()
+        if self._is_paused and len(self._held) < INPUT_MAX_BYTES // 2:
+            self._resume_reading()
         return taken
+
+    def _pause_if_full(self) -> None:
+        if len(self._held) > INPUT_MAX_BYTES and not self._is_paused and self._channel is not None:
+            self._is_paused = True
+            self._channel.pause_reading()
+
+    def _resume_reading(self) -> None:
+        """Take at once all that has come meanwhile, a window's worth at most, before stopping again.
+
+        asyncssh opens the client's window anew as soon as it hands over the first piece, whatever it still holds: to
+        stop in the middle would let what it holds grow with every turn.
+        """
+        assert self._channel is not None
+        self._is_paused, self._is_taking = False, True
+        self._channel.resume_reading()
+        self._is_taking = False
+        self._pause_if_full()

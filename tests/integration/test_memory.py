@@ -15,7 +15,6 @@ from integration.test_matrix_large import fetching
 from support.everydoor import READ, WRITE, doors_in_a_process
 
 STREAMS = 8
-UPLOADS_OVER_SSH = "uploads over SSH are held in memory beyond the windows: 329 MiB were seen for eight of 64 MiB"
 MIB = 2**20
 
 
@@ -63,7 +62,7 @@ async def started(*words):
         ("webdav", "apache", "down"),
         ("webdav", "apache", "up"),
         ("sftp", "local", "down"),
-        pytest.param("sftp", "local", "up", marks=pytest.mark.xfail(reason=UPLOADS_OVER_SSH, strict=False)),
+        ("sftp", "local", "up"),
     ],
 )
 async def test_eight_streams(tmp_path, door, kind, way, size):
