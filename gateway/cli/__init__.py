@@ -33,6 +33,7 @@ HOMES: Mapping[str, str] = {
     "received": "use",
     "invite": "people",
     "contacts": "people",
+    "request-share": "people",
     "transfers": "transfer",
     "account": "account",
     "app-passwords": "apppasswords",

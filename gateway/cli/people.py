@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from gateway.cli.rest import RestClient
 from gateway.cli.use import as_user, json_option, printable, segment, show_records
+from gateway.errors import GatewayError, Kind
+
+# The REST interface takes bodies of this size by default.
+IMPORT_MAX_BYTES = 64 * 1024
 
 
 @click.group()
@@ -100,6 +104,27 @@ def name(client: RestClient, *, contact_id: str, label: str, as_json: bool) -> N
 def remove(client: RestClient, *, contact_id: str) -> None:
     """Remove a contact; the other side is not told."""
     client.call("DELETE", f"contacts/{segment(contact_id)}")
+
+
+@contacts.command("export")
+@as_user
+def export(client: RestClient) -> None:
+    """Write your contacts as JSContact cards (RFC 9553) to standard output."""
+    click.echo(json.dumps(client.shares("contacts/cards", "cards"), indent=2))
+
+
+@contacts.command("import")
+@click.argument("file", type=click.File("rb"))
+@json_option
+@as_user
+def enter(client: RestClient, *, file: BinaryIO, as_json: bool) -> None:
+    """Enter the people in the JSContact cards of FILE (`-` for standard input); they are not trusted."""
+    try:
+        cards = json.loads(file.read(IMPORT_MAX_BYTES + 1))
+    except ValueError as error:
+        raise GatewayError(Kind.INVALID, "The file does not hold JSON, or more than fits into one request.") from error
+    entered = client.post("contacts/cards", {"cards": cards if isinstance(cards, list) else [cards]})
+    show_records(entered["contacts"], _contact_line, as_json=as_json)
 
 
 @click.group("request-share")
