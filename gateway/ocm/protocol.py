@@ -67,9 +67,9 @@ def read_ssh(share: Fields, *, is_alone: bool) -> SshAccess | None:
     members = protocol.members.get(SSH) if protocol is not None else None
     if protocol is None or not isinstance(members, dict):
         return None
-    entry = protocol.object(SSH) if is_alone else Fields(members)
-    access = entry.read("uri", parse_ssh_uri, max_chars=URI_MAX_CHARS) if entry is not None else None
-    return None if entry is None or access is None else replace(access, access_types=_access_types(entry))
+    entry = Fields(members, f"{protocol.path}{SSH}.", share.faults if is_alone else [])
+    access, access_types = entry.read("uri", parse_ssh_uri, max_chars=URI_MAX_CHARS), _access_types(entry)
+    return None if access is None or entry.faults else replace(access, access_types=access_types)
 
 
 def parse_ssh_uri(text: str) -> SshAccess:

@@ -333,6 +333,17 @@ def test_old_list_faults():
     assert refusal(document).faults == (Fault("shareTypes[1]", "has to be an object"),)
 
 
+@pytest.mark.req("SHARE-4")
+def test_where_the_host_keys_are():
+    """The address of the SSH host keys is read up to 2048 characters, and refused beyond."""
+    longest = "https://h.example/" + "k" * 2030
+
+    assert parse(minimal(sshHostKeys=longest)).ssh_host_keys == longest
+    assert refusal(minimal(sshHostKeys=longest + "k")).faults == (
+        Fault("sshHostKeys", "has more than 2048 characters"),
+    )
+
+
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES) | broken(DRAFT, NAMES))
 def test_any_document(document):
     """Any object is a document or refused as INVALID, and nothing else ever happens."""

@@ -86,6 +86,33 @@ def test_without_content(content):
     assert parse(document) == Notification(kind="SHARE_DECLINED", provider_id="7", resource_type="file")
 
 
+@pytest.mark.parametrize("address", ["carol@gamma.example", "a" * 1024])
+def test_whom_to_share_on_to(address):
+    """A request to share something on says with whom, in at most 1024 characters."""
+    request = {"notificationType": "REQUEST_RESHARE", "notification": {"sharedSecret": "hush", "shareWith": address}}
+
+    assert parse(DOCUMENT | request).new_recipient == address
+
+
+@pytest.mark.parametrize(
+    ("content", "permissions"),
+    [
+        ({"permission": ["read"]}, {Permission.READ}),
+        ({"permission": ["read", "update"]}, {Permission.READ, Permission.WRITE}),
+        ({"permission": ["create"]}, {Permission.WRITE}),
+        ({"permission": ["delete"]}, {Permission.WRITE}),
+        ({"permission": ["fly"]}, set()),
+        ({"protocol": {"webdav": {"permissions": ["share"]}}}, {Permission.SHARE}),
+        ({"protocol": {"webdav": {}}}, set()),
+        ({"protocol": {}}, set()),
+        ({"permission": ["read"], "protocol": {"webdav": {"permissions": ["share"]}}}, {"read", "share"}),
+    ],
+)
+def test_new_permissions(content, permissions):
+    """What is allowed from now on stands as words or under a protocol; words that nobody knows are passed over."""
+    assert parse(DOCUMENT | {"notification": content}).permissions == permissions
+
+
 def test_unknown_type_is_read():
     """Whether a type is known is decided by who acts on it."""
     assert parse(DOCUMENT | {"notificationType": "RESHARE_UNDO"}).kind == "RESHARE_UNDO"
@@ -123,6 +150,8 @@ def test_unknown_resource_type(word):
         ({"notification": {"grantee": 1}}, Fault("notification.grantee", "has to be a string")),
         ({"notification": {"grantee": "a" * 1025}}, Fault("notification.grantee", "has more than 1024 characters")),
         ({"notification": {"message": 1}}, Fault("notification.message", "has to be a string")),
+        ({"notification": {"shareWith": 1}}, Fault("notification.shareWith", "has to be a string")),
+        ({"notification": {"shareWith": "a" * 1025}}, Fault("notification.shareWith", "has more than 1024 characters")),
     ],
 )
 def test_faults(change, fault):
@@ -149,6 +178,11 @@ def test_all_faults_at_once():
         (MessageKind.ACCEPTED, "SHARE_ACCEPTED", "The recipient accepted the share."),
         (MessageKind.DECLINED, "SHARE_DECLINED", "The recipient declined the share or gave it back."),
         (MessageKind.UNSHARED, "SHARE_UNSHARED", "The resource is no longer shared."),
+        (
+            MessageKind.TRANSFERRED,
+            "SHARE_TRANSFERRED",
+            "The recipient has transferred the resource and needs it no longer.",
+        ),
     ],
 )
 def test_render(kind, word, message):

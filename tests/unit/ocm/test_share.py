@@ -649,6 +649,15 @@ def test_render_offer():
     assert render_protocol(offer, Payload.NAMED) == {"name": "webdav", "webdav": webdav}
 
 
+@pytest.mark.req("SHARE-4")
+def test_render_where_ssh_leads():
+    """A share that is offered over SSH says where beside its WebDAV."""
+    protocol = rendered(replace(SENT, ssh_uri="p1@alpha.example:22/Plans"))["protocol"]
+
+    assert protocol["ssh"] == {"uri": "p1@alpha.example:22/Plans"}
+    assert "ssh" not in rendered()["protocol"]
+
+
 @pytest.mark.req("SHARE-2")
 def test_render_the_oldest_form():
     """The form of OCM 1.0 holds a secret and the member that some readers want to see, and nothing else."""

@@ -89,7 +89,22 @@ def test_kind(found, name, payloads):
     assert dialect.why
 
 
-@pytest.mark.parametrize("found", [None, document(), document("")])
+@pytest.mark.parametrize(
+    ("marks", "name"),
+    [
+        ({"publicKey": {"keyId": "k", "publicKeyPem": "PEM"}}, "Nextcloud"),
+        ({"version": "1.1"}, "Nextcloud"),
+        ({"provider": "Nextcloud 36"}, "Nextcloud"),
+        ({"provider": "Not Nextcloud"}, ""),
+        ({}, ""),
+    ],
+)
+def test_nextcloud_by_one_mark(marks, name):
+    """On the common path a key alone, a second version alone or the name tells Nextcloud; the path alone does not."""
+    assert recognise(parse(document("/public.php/webdav/", **marks))).name == name
+
+
+@pytest.mark.parametrize("found", [None, document(), document(""), document("dav/ocmX"), document("Xdav/ocm")])
 def test_unknown(found):
     """Who cannot be told from others is tried in the oldest form first."""
     assert recognise(None if found is None else parse(found)) == UNKNOWN
