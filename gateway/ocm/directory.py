@@ -6,9 +6,9 @@ a path there means something else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from gateway.errors import GatewayError
 from gateway.model.address import authority_of
 from gateway.model.directory import Directory, Listed
 from gateway.ocm.fields import Fields
@@ -17,6 +17,7 @@ from gateway.ocm.jsontext import parse_object
 SERVERS_MAX = 20_000
 PAYLOAD_MAX_BYTES = 4 * 1024 * 1024
 DEPTH_MAX = 16
+URL_MAX_CHARS = 2048
 
 
 def read(payload: bytes) -> Directory:
@@ -44,7 +45,7 @@ def parse(document: Mapping[str, object]) -> Directory:
     fields.check("This directory")
     assert isinstance(listed, list)
     # A server that is listed twice is one.
-    servers = {server.host: server for server in _servers(listed)}
+    servers = {server.host: server for server in map(_server, listed) if server}
     return Directory(federation=federation, servers=tuple(servers.values()))
 
 
@@ -61,16 +62,11 @@ def listed(url: str, display_name: str) -> Listed:
         GatewayError: `INVALID` if the URL is not an origin.
     """
     host = authority_of(url)
-    scheme = url.partition("://")[0].lower()
-    return Listed(host=host, url=f"{scheme}://{host}", display_name=display_name or host)
+    return Listed(host=host, url=f"{urlsplit(url).scheme}://{host}", display_name=display_name or host)
 
 
-def _servers(entries: list[object]) -> Iterator[Listed]:
-    for entry in entries:
-        fields = Fields(entry if isinstance(entry, dict) else {})
-        url, name = fields.text("url", is_required=True, max_chars=2048), fields.text("displayName")
-        try:
-            fields.check("This entry")
-            yield listed(url, name)
-        except GatewayError:
-            continue
+def _server(entry: object) -> Listed | None:
+    fields = Fields(entry if isinstance(entry, dict) else {})
+    name = fields.text("displayName")
+    server = fields.read("url", lambda url: listed(url, name), max_chars=URL_MAX_CHARS)
+    return None if fields.faults else server

@@ -8,17 +8,20 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import Host, OcmAddress
+from gateway.model.contact import Contact, Source
 from gateway.model.peer import Discovery, Peer, UnsignedPeer, VerifiedPeer
 from gateway.model.policy import (
     PERMISSION_OF_METHOD,
     Allow,
     Deny,
     PeerRules,
+    Standing,
     is_listed_by_name,
     match_identifier,
     may_accept_unsigned,
     may_contact,
     may_receive_share,
+    may_share_between,
     may_use,
     plan_requirements,
     recipient_names,
@@ -51,6 +54,15 @@ def test_decisions_have_truth():
     assert isinstance(error, GatewayError)
     assert (error.kind, error.public, error.code) == (Kind.FORBIDDEN, "No.", "why")
     assert Deny(Kind.CONFLICT, "No.").error().code == "conflict"
+
+
+def decided(standing, **rules):
+    """Return rules under which this has been decided by now."""
+    return PeerRules(standing=lambda: standing, **rules)
+
+
+def hosts(*names):
+    return frozenset(Host(name) for name in names)
 
 
 # Lists
@@ -113,9 +125,138 @@ def test_contact_not_allowed(host, allow):
     assert may_contact(Host(host), PeerRules(allow=(allow,))) == Deny(Kind.FORBIDDEN, public, "peer-not-allowed")
 
 
+# The operator's word while the gateway runs
+
+
+@pytest.mark.req("DISC-8")
+@pytest.mark.parametrize("rules", [{}, {"allow": ("alpha.example",)}, {"deny": ("alpha.example",)}])
+def test_contact_before_decisions_are_read(rules):
+    """As long as it is not known what the operator decided, nobody is spoken with, and may come again."""
+    public = "Who is allowed here cannot be known now. Try again later."
+
+    verdict = may_contact(ALPHA, decided(Standing(is_known=False), **rules))
+
+    assert verdict == Deny(Kind.UNAVAILABLE, public)
+    assert verdict.error().code == "unavailable"
+
+
+@pytest.mark.req("DISC-8", "SHARE-8")
+@pytest.mark.parametrize(
+    ("host", "blocked", "rules"),
+    [
+        ("alpha.example", "alpha.example", {}),
+        ("alpha.example:8443", "alpha.example", {}),
+        ("alpha.example:8443", "alpha.example:8443", {}),
+        ("alpha.example", "alpha.example", {"allow": ("alpha.example",)}),
+        ("alpha.example", "alpha.example", {"by_directory": True}),
+    ],
+)
+def test_contact_blocked(host, blocked, rules):
+    """A host that the operator blocked is not spoken with on any port, whatever else allows it."""
+    standing = Standing(blocked=hosts(blocked), allowed=hosts(host), members=hosts(host))
+
+    expected = Deny(Kind.FORBIDDEN, f"{host} is not allowed here.", "peer-denied")
+
+    assert may_contact(Host(host), decided(standing, **rules)) == expected
+
+
+@pytest.mark.parametrize("blocked", ["beta.example", "alpha.example:8443", "a.alpha.example", "*.example"])
+def test_contact_beside_a_blocked_host(blocked):
+    """Blocking a host, or one of its ports, shuts out no other one; the operator's word knows no patterns."""
+    assert may_contact(ALPHA, decided(Standing(blocked=hosts(blocked)))) == Allow()
+
+
+@pytest.mark.req("DISC-8")
+@pytest.mark.parametrize(
+    ("standing", "rules"),
+    [
+        (Standing(allowed=hosts("alpha.example")), {"allow": ("beta.example",)}),
+        (Standing(allowed=hosts("alpha.example")), {"by_directory": True}),
+        (Standing(allowed=hosts("alpha.example"), members=hosts("beta.example")), {"by_directory": True}),
+    ],
+)
+def test_contact_allowed_by_the_operator(standing, rules):
+    """A host that the operator allowed is spoken with beside those listed, also while no directory can be read."""
+    assert may_contact(ALPHA, decided(standing, **rules)) == Allow()
+
+
+@pytest.mark.req("DISC-8", "SHARE-8")
+def test_contact_denied_before_allowed_by_the_operator():
+    """What the configuration denies, the operator's word at run time does not allow."""
+    verdict = may_contact(ALPHA, decided(Standing(allowed=hosts("alpha.example")), deny=("alpha.example",)))
+
+    assert verdict == Deny(Kind.FORBIDDEN, "alpha.example is not allowed here.", "peer-denied")
+
+
+def test_decisions_are_asked_for_each_time():
+    """What the operator decides counts from the next decision on."""
+    standings = iter([Standing(), Standing(blocked=hosts("alpha.example")), Standing()])
+    rules = PeerRules(standing=lambda: next(standings))
+
+    assert [bool(may_contact(ALPHA, rules)) for _ in range(3)] == [True, False, True]
+
+
+# Directories
+
+
+@pytest.mark.req("DIR-2")
+@pytest.mark.parametrize(
+    ("members", "rules"),
+    [
+        (hosts("beta.example", "alpha.example"), {}),
+        (hosts("alpha.example"), {"allow": ("gamma.example",)}),
+        (hosts("beta.example"), {"allow": ("alpha.example",)}),
+        (hosts(), {"allow": ("*.example",)}),
+        (None, {"allow": ("alpha.example",)}),
+    ],
+)
+def test_contact_by_directory(members, rules):
+    """Where directories decide, a host that they or the configuration list is spoken with."""
+    assert may_contact(ALPHA, decided(Standing(members=members), by_directory=True, **rules)) == Allow()
+
+
+@pytest.mark.req("DIR-2", "SHARE-8")
+@pytest.mark.parametrize("rules", [{}, {"allow": ("beta.example",)}])
+@pytest.mark.parametrize("members", [hosts(), hosts("beta.example", "alpha.example:8443")])
+def test_contact_in_no_directory(members, rules):
+    """Where directories decide, a host that nobody lists is refused, also if they list nobody at all."""
+    public = "alpha.example is not among the servers allowed here."
+
+    verdict = may_contact(ALPHA, decided(Standing(members=members), by_directory=True, **rules))
+
+    assert verdict == Deny(Kind.FORBIDDEN, public, "peer-not-allowed")
+
+
+@pytest.mark.req("DIR-2")
+@pytest.mark.parametrize("rules", [{}, {"allow": ("beta.example",)}])
+def test_contact_without_any_directory(rules):
+    """As long as no directory could be read, a host that only they could allow is refused for now, not for good."""
+    public = "The list of the servers allowed here cannot be had now. Try again later."
+
+    verdict = may_contact(ALPHA, decided(Standing(members=None), by_directory=True, **rules))
+
+    assert verdict == Deny(Kind.UNAVAILABLE, public, "directory-unavailable")
+
+
+@pytest.mark.req("DIR-2")
+@pytest.mark.parametrize("members", [None, hosts("alpha.example")])
+def test_directories_that_do_not_decide(members):
+    """Where directories are only read, what they list, or that they list nothing, allows nobody."""
+    public = "alpha.example is not among the servers allowed here."
+
+    verdict = may_contact(ALPHA, decided(Standing(members=members), allow=("beta.example",)))
+
+    assert verdict == Deny(Kind.FORBIDDEN, public, "peer-not-allowed")
+
+
 @pytest.mark.parametrize(
     ("rules", "is_listed"),
     [
+        (decided(Standing(allowed=hosts("a.alpha.example"))), True),
+        (decided(Standing(allowed=hosts("alpha.example"))), False),
+        (decided(Standing(allowed=hosts("a.alpha.example"), blocked=hosts("a.alpha.example"))), False),
+        (decided(Standing(members=hosts("a.alpha.example")), by_directory=True), False),
+        (decided(Standing(is_known=False), allow=("a.alpha.example",)), False),
         (PeerRules(allow=("beta.example", "a.alpha.example")), True),
         (PeerRules(allow=("*.alpha.example",)), False),
         (PeerRules(allow=("beta.example",)), False),
@@ -124,7 +265,7 @@ def test_contact_not_allowed(host, allow):
     ],
 )
 def test_listed_by_name(rules, is_listed):
-    """Only a host that stands on the list of allowed ones itself, and is not denied, was allowed expressly."""
+    """Only a host that the configuration or the operator's word names itself, undenied, was allowed expressly."""
     assert is_listed_by_name(Host("a.alpha.example"), rules) is is_listed
 
 
@@ -135,8 +276,13 @@ def test_listed_by_name(rules, is_listed):
         (PeerRules(), set()),
         (PeerRules(must_sign=True), {"must-use-http-sig"}),
         (PeerRules(must_exchange_token=True), {"must-exchange-token"}),
+        (PeerRules(must_invite=True), {"must-invite"}),
         (PeerRules(allow=("a.example",)), {"allowlist"}),
+        (PeerRules(by_directory=True), {"allowlist"}),
         (PeerRules(deny=("a.example",)), {"denylist"}),
+        (decided(Standing(blocked=hosts("a.example"))), {"denylist"}),
+        (decided(Standing(allowed=hosts("a.example"), members=hosts("b.example"))), set()),
+        (decided(Standing(blocked=hosts("b.example")), allow=("a.example",)), {"allowlist", "denylist"}),
     ],
 )
 def test_criteria(rules, criteria):
@@ -248,6 +394,36 @@ def test_share_of_denied_host(peer):
     verdict = may_receive_share(peer, ALICE, ALICE, PeerRules(deny=("alpha.example",)))
 
     assert verdict == Deny(Kind.FORBIDDEN, "alpha.example is not allowed here.", "peer-denied")
+
+
+# Invitations
+
+
+def contact(source):
+    return Contact(user="bob", address=ALICE, display_name="Alice", source=source, created_at=0.0)
+
+
+@pytest.mark.req("INV-4")
+@pytest.mark.parametrize("known", [None, *(contact(source) for source in Source)])
+def test_share_between_anybody(known):
+    """Where no invitation is demanded, shares pass whoever knows whom."""
+    assert may_share_between(known, PeerRules()) == Allow()
+
+
+@pytest.mark.req("INV-4")
+@pytest.mark.parametrize("source", [Source.INVITED, Source.ACCEPTED])
+def test_share_between_those_who_agreed(source):
+    """Where an invitation is demanded, shares pass between people one of whom invited the other."""
+    assert may_share_between(contact(source), PeerRules(must_invite=True)) == Allow()
+
+
+@pytest.mark.req("INV-4", "SHARE-8")
+@pytest.mark.parametrize("known", [None, contact(Source.IMPORTED)])
+def test_share_between_strangers(known):
+    """Where an invitation is demanded, a stranger and a contact from a file are refused, and told what is missing."""
+    public = "Shares are only between people who know each other here: one has to accept an invitation of the other."
+
+    assert may_share_between(known, PeerRules(must_invite=True)) == Deny(Kind.FORBIDDEN, public, "no-invite")
 
 
 # Requirements
