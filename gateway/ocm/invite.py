@@ -8,7 +8,6 @@ of its members, also from inside an `invite` object as the oldest servers wrote 
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ TOKEN_MIN_CHARS = 32
 
 _TOKEN = re.compile(r"[!-~]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def parse_string(text: str) -> InviteString:
     text = text.strip()
     if len(text) > STRING_MAX_CHARS:
         raise _no_invite()
-    return _parse_open(text) or _parse_open(_decoded(text)) or _refuse()
+    return _parse_open(text) or _parse_encoded(text) or _refuse()
 
 
 def parse_acceptance(document: Mapping[str, object]) -> Acceptance:
@@ -140,8 +140,9 @@ def _parse_open(text: str) -> InviteString | None:
     """Return the invitation in a link or in `token@host`, or None if it is neither."""
     if text.lower().startswith(("https://", "http://")):
         return _parse_link(text)
-    token, at, provider = text.rpartition("@")
-    return _made(token, provider) if at else None
+    # Where there is no `@`, the token is empty, and that is none.
+    token, _, provider = text.rpartition("@")
+    return _made(token, provider)
 
 
 def _parse_link(text: str) -> InviteString | None:
@@ -161,19 +162,15 @@ def _made(token: str, provider: str) -> InviteString | None:
         return None
 
 
-def _decoded(text: str) -> str:
+def _parse_encoded(text: str) -> InviteString | None:
     if not _BASE64.fullmatch(text):
-        return ""
-    bare = text.rstrip("=")
+        return None
+    bare = text.rstrip("=").translate(_STANDARD_ALPHABET)
     try:
-        octets = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=_alphabet(bare), validate=True)
-        return octets.decode().strip()
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _alphabet(text: str) -> bytes:
-    return b"-_" if "-" in text or "_" in text else b"+/"
+        octets = base64.b64decode(bare + "=" * (-len(bare) % 4))
+        return _parse_open(octets.decode().strip())
+    except ValueError:
+        return None
 
 
 def _refuse() -> InviteString:
