@@ -33,7 +33,7 @@ from joserfc.jws import HeaderDict
 
 from gateway.crypto.jwk import Algorithm, verifying_key
 from gateway.crypto.refusal import SignatureError
-from gateway.crypto.ring import SigningKey
+from gateway.crypto.ring import PrivateKey, SigningKey
 from gateway.errors import GatewayError, Kind
 
 JWS_MAX_BYTES = 4 * 1024 * 1024
@@ -65,6 +65,14 @@ class _Signature:
     signature: str
 
 
+class _Registry(jws.JWSRegistry):
+    """Leaves the limits to us: the library takes 128,000 characters of content, less than a large federation's list."""
+
+    max_header_length = JWS_MAX_BYTES
+    max_payload_length = JWS_MAX_BYTES
+    max_signature_length = JWS_MAX_BYTES
+
+
 def load_keys(path: Path) -> tuple[TrustedKey, ...]:
     """Return the public keys in a file: a JWK, a JWK set, or one or more in PEM.
 
@@ -72,7 +80,7 @@ def load_keys(path: Path) -> tuple[TrustedKey, ...]:
         GatewayError: `CONFIGURATION` if the file cannot be read, or holds no key or one that we do not use.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_bytes().decode()
         keys = _pem_keys(text) if "-----BEGIN" in text else _jwk_keys(text)
     except (OSError, ValueError, UnsupportedAlgorithm, SignatureError) as error:
         raise GatewayError(
@@ -100,19 +108,18 @@ def verified_payload(document: bytes, keys: Sequence[TrustedKey]) -> bytes:
 
 
 def sign(payload: Mapping[str, object], keys: Sequence[SigningKey]) -> str:
-    """Return a document signed by each of `keys`: flattened for one, general for several (RFC 7515, 7.2)."""
-    body = json.dumps(payload, ensure_ascii=False).encode()
+    """Return a document signed by each of `keys`, all ES256: flattened for one, general for several (RFC 7515, 7.2)."""
+    body = json.dumps(payload).encode()
     members: list[HeaderDict] = [{"protected": {"alg": key.algorithm.value, "kid": key.kid}} for key in keys]
-    by_id = {key.kid: _private(key) for key in keys}
-    algorithms = sorted({key.algorithm.value for key in keys})
+    by_id = {key.kid: ECKey.import_key(key.pem()) for key in keys}
 
     def private(found: GuestProtocol) -> Key:
         return by_id[str(found.headers()["kid"])]
 
     if len(members) == 1:
-        signed: Mapping[str, object] = {**jws.serialize_json(members[0], body, private, algorithms=algorithms)}
+        signed: Mapping[str, object] = {**jws.serialize_json(members[0], body, private)}
     else:
-        signed = {**jws.serialize_json(members, body, private, algorithms=algorithms)}
+        signed = {**jws.serialize_json(members, body, private)}
     # Nextcloud's contacts and OpenCloud read the list from plain members and check nothing (`dialects.md` 3.10, 6).
     # RFC 7515, 7.2.1 lets further members stand beside the signature, and everybody else has to ignore them.
     return json.dumps({**payload, **signed}, indent=1)
@@ -140,19 +147,22 @@ def load_private_key(path: Path) -> SigningKey:
 
 def public_pem(key: SigningKey) -> str:
     """Return the public half, as members of a federation configure it."""
-    return key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return _public_pem(key.private)
 
 
 def _named(private: ec.EllipticCurvePrivateKey) -> SigningKey:
-    unnamed = SigningKey("", Algorithm.ES256, private)
     # RFC 7638: a name that follows from the key, so nobody has to choose one.
-    return SigningKey(_private(unnamed).thumbprint(), Algorithm.ES256, private)
+    return SigningKey(ECKey.import_key(_public_pem(private)).thumbprint(), Algorithm.ES256, private)
+
+
+def _public_pem(private: PrivateKey) -> str:
+    return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def _parsed(document: bytes) -> tuple[str, list[_Signature]]:
     text = document.strip()
     if not text.startswith(b"{"):
-        parts = text.decode("ascii", errors="replace").split(".")
+        parts = text.decode(errors="replace").split(".")
         if len(parts) != 3:  # noqa: PLR2004 - header, payload and signature
             raise _refused("is no JWS")
         return parts[1], [_Signature(parts[0], parts[2])]
@@ -165,26 +175,24 @@ def _parsed(document: bytes) -> tuple[str, list[_Signature]]:
 
 def _listed(entries: list[object]) -> Iterator[_Signature]:
     for entry in entries:
-        protected = entry.get("protected") if isinstance(entry, dict) else None
-        signature = entry.get("signature") if isinstance(entry, dict) else None
-        # One that is not written as it should be is nobody's; others may stand beside it.
-        yield _Signature(
-            protected if isinstance(protected, str) else "", signature if isinstance(signature, str) else ""
-        )
+        match entry:
+            case {"protected": str(protected), "signature": str(signature)}:
+                yield _Signature(protected, signature)
+            # One that is not written as it should be is nobody's; others may stand beside it.
 
 
 def _is_by(payload: str, signature: _Signature, trusted: TrustedKey) -> bool:
     """Tell whether `trusted` made this signature."""
     header = _header(signature.protected)
     algorithm = trusted.algorithm.value
-    named = str(header.get("alg", ""))
+    named = str(header.get("alg"))
     if _OLDER_NAMES.get(named, named) != algorithm or "crit" in header:
         return False
     if trusted.key_id and header.get("kid", trusted.key_id) != trusted.key_id:
         return False
     compact = f"{signature.protected}.{payload}.{signature.signature}"
     # Headers that we do not know are to be ignored (RFC 7515, 4); the library refuses them unless told.
-    registry = jws.JWSRegistry(strict_check_header=False, algorithms=[named])
+    registry = _Registry(strict_check_header=False, algorithms=[named])
     try:
         with warnings.catch_warnings():
             # The library warns of the older name `EdDSA`; documents bear it for years to come.
@@ -227,11 +235,11 @@ def _pem_keys(text: str) -> tuple[TrustedKey, ...]:
 def _jwk_of(public: object, pem: str) -> dict[str, object]:
     match public:
         case Ed25519PublicKey():
-            return dict(OKPKey.import_key(pem).as_dict(private=False))
+            return dict(OKPKey.import_key(pem).as_dict())
         case EllipticCurvePublicKey():
-            return dict(ECKey.import_key(pem).as_dict(private=False))
+            return dict(ECKey.import_key(pem).as_dict())
         case RSAPublicKey():
-            return dict(RSAKey.import_key(pem).as_dict(private=False))
+            return dict(RSAKey.import_key(pem).as_dict())
     raise ValueError("a key of another type")
 
 
@@ -247,11 +255,6 @@ def _trusted(jwk: Mapping[str, object]) -> TrustedKey:
     algorithm = verifying_key({"alg": _USUAL.get((str(jwk.get("kty")), str(jwk.get("crv", "")))), **jwk}).algorithm
     public: dict[str, str | list[str]] = {name: str(jwk[name]) for name in _PUBLIC_MEMBERS if name in jwk}
     return TrustedKey(algorithm, import_key(public), str(jwk.get("kid", "")))
-
-
-def _private(key: SigningKey) -> Key:
-    kind = OKPKey if key.algorithm is Algorithm.ED25519 else ECKey
-    return kind.import_key(key.pem())
 
 
 def _refused(why: str) -> GatewayError:

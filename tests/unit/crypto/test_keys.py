@@ -215,6 +215,11 @@ class TestRotation:
         assert [(slot.state, slot.since) for slot in getattr(completed, kind)] == [(KeyState.ACTIVE, NOW + 7)]
         assert replace(completed, **{kind: ()}) == old
 
+    def test_a_key_that_is_made_later_bears_the_name_of_the_gateway(self):
+        """A key for older peers is named by our public URL, also when it is made for a ring of an older gateway."""
+        completed = replace(RING, cavage=()).completed(NOW)
+        assert completed.cavage_key(NOW).key_id.startswith(f"{URL}/ocm#rsa-")
+
     def test_a_complete_ring_stays_as_it_is(self):
         """Nothing is made where nothing is missing."""
         assert RING.is_complete
