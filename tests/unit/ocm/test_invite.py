@@ -88,6 +88,15 @@ def test_base64_with_one_letter_of_an_alphabet(token):
 
 
 @pytest.mark.req("INV-1")
+@pytest.mark.parametrize("token", ["t", "tt", "ttt"])
+@pytest.mark.parametrize("padding", ["", "=", "=="])
+def test_base64_with_any_padding(token, padding):
+    """Padding that is missing, whole, too little or too much changes nothing."""
+    text = standard(f"{token}@x.example").rstrip("=") + padding
+    assert parse_string(text) == InviteString(Secret(token), Host("x.example"))
+
+
+@pytest.mark.req("INV-1")
 def test_only_padding_is_cut_off():
     """Base64 that ends in a letter keeps it, also an X."""
     text = standard("toke@CLOUD.EXAMPLE.NW")
