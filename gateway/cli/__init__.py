@@ -30,7 +30,7 @@ HOMES: Mapping[str, str] = {
     "peer-snippet": "peers",
     "directory": "directory",
     "share": "use",
-    "received": "use",
+    "received": "transfer",
     "invite": "people",
     "contacts": "people",
     "request-share": "people",

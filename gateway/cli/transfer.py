@@ -177,4 +177,5 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
-COMMANDS = (transfers,)
+# `received copy` stands here, so the group comes with this module.
+COMMANDS = (received, transfers)

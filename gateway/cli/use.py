@@ -321,4 +321,4 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
-COMMANDS = (share, received)
+COMMANDS = (share,)
