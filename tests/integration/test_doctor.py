@@ -70,7 +70,8 @@ async def test_slashes_merged(gateway, proxy):
 @pytest.mark.parametrize("path", ["/.well-known/ocm", "/ocm-provider/"])
 async def test_discovery_answered_by_a_page(gateway, proxy, path):
     """A page where the document should be is found, at whichever of the paths."""
-    proxy.pages[path] = web.Response(text="<html>Log in</html>", content_type="text/html")
+    page = web.Response(text="<html>Log in</html>", content_type="text/html", headers={"Server": "proxy"})
+    proxy.pages[path] = page
     words = told(await examined(gateway, proxy), "discovery")
     assert f"{path} does not answer with a document: 200 (text/html) by something before it" in words
     assert f"let the proxy pass {path} to the gateway" in words
@@ -79,7 +80,9 @@ async def test_discovery_answered_by_a_page(gateway, proxy, path):
 async def test_discovery_redirected(gateway, proxy):
     """A redirect where the document should be is found."""
     proxy.pages["/ocm-provider"] = web.Response(status=301, headers={"Location": "/ocm-provider/"})
-    assert "without a redirect" in told(await examined(gateway, proxy), "discovery")
+    words = told(await examined(gateway, proxy), "discovery")
+    assert "/ocm-provider does not answer with a document: 301 and a redirect to '/ocm-provider/'" in words
+    assert "let the proxy leave the path as it is" in words
 
 
 async def test_clock_of_the_gateway_off(gateway, proxy):
