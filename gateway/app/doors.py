@@ -29,6 +29,7 @@ from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.account import AccountDoors
 from gateway.web.api import ApiDoors
+from gateway.web.apiparts import ApiParts
 from gateway.web.clientaddress import believe_proxies
 from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
@@ -62,9 +63,10 @@ async def build(
     accounts = _accounts(core, flows, near, api)
     accounts.set_up(app)
     keys = host_key_doors(flows.use_remote.reach_ssh, flows.answer_share, ui.pages)
-    copies = (*transfers.doors(core, flows.transferring, ui.pages), *keys)
-    met = meeting.user_doors(core, flows.meeting, flows.request_share, api.gate)
-    users = (*mounting.doors(core, mounts, api.gate), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
+    parts = _parts(config, api)
+    copies = (*transfers.doors(core, flows.transferring, ui.pages, parts), *keys)
+    met = meeting.user_doors(core, flows.meeting, flows.request_share, parts)
+    users = (*mounting.doors(core, mounts, parts), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
     mount(app, (*_protocol(core, flows, far), *users))
     elsewhere = behind.build(core, api.gate.cookie)
     app.router.add_route("*", "/{path:.*}", elsewhere.answer, expect_handler=leave_to_service)
@@ -181,6 +183,11 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
         max_bytes=config.limits.json_bytes,
         json_depth=config.limits.json_depth,
     )
+
+
+def _parts(config: Config, api: ApiDoors) -> ApiParts:
+    limits = config.limits
+    return ApiParts(gate=api.gate, prefix=config.prefix, max_bytes=limits.json_bytes, json_depth=limits.json_depth)
 
 
 def _accounts(core: Core, flows: Flows, near: Near, api: ApiDoors) -> AccountDoors:

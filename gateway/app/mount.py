@@ -17,6 +17,7 @@ from gateway.identity.userkeys import UserKeys
 from gateway.model.resource import ResourcePath
 from gateway.store.tables import APP_PASSWORDS, KNOWN_USERS, USER_KEYS
 from gateway.web.apiapppasswords import AppPasswordApi
+from gateway.web.apiparts import ApiParts
 from gateway.web.apiuserkeys import UserKeyApi
 from gateway.web.dav import DavDoor
 from gateway.web.davpath import DavRoot
@@ -26,7 +27,6 @@ from gateway.web.mount import MountDoor
 from gateway.web.mountgate import Mounter, MountGate
 from gateway.web.pages import Pages
 from gateway.web.uimount import MountPages
-from gateway.web.usergate import UserGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +115,9 @@ def build(core: Core, flows: Flows, people: Identity) -> Mounts:
     )
 
 
-def doors(core: Core, mounts: Mounts, users: UserGate) -> tuple[Door, ...]:
+def doors(core: Core, mounts: Mounts, parts: ApiParts) -> tuple[Door, ...]:
     """Return the mount's doors: WebDAV, REST and pages."""
-    config = core.config
+    config, users = core.config, parts.gate
     door = MountDoor(
         users=users,
         gate=mounts.gate,
@@ -126,9 +126,8 @@ def doors(core: Core, mounts: Mounts, users: UserGate) -> tuple[Door, ...]:
         root=mounts.trees.root,
         max_requests=config.limits.requests_per_user,
     )
-    limits = {"max_bytes": config.limits.json_bytes, "json_depth": config.limits.json_depth}
-    api = AppPasswordApi(gate=users, app_passwords=mounts.app_passwords, prefix=config.prefix, **limits)
-    keys = UserKeyApi(gate=users, user_keys=mounts.user_keys, prefix=config.prefix, **limits)
+    api = AppPasswordApi(parts=parts, app_passwords=mounts.app_passwords)
+    keys = UserKeyApi(parts=parts, user_keys=mounts.user_keys)
     pages = MountPages(
         pages=Pages(gate=users, prefix=config.prefix),
         app_passwords=mounts.app_passwords,

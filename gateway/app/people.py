@@ -23,7 +23,6 @@ from gateway.web.federation import FederationDoors
 from gateway.web.invites import InviteDoors
 from gateway.web.peergate import PeerGate
 from gateway.web.sharerequests import RequestApi, RequestDoor
-from gateway.web.usergate import UserGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +74,8 @@ def peer_doors(core: Core, meeting: Meeting, request_share: RequestShare, gate: 
     return (*invited.doors(), *asked.doors())
 
 
-def user_doors(core: Core, meeting: Meeting, request_share: RequestShare, users: UserGate) -> tuple[Door, ...]:
+def user_doors(core: Core, meeting: Meeting, request_share: RequestShare, parts: ApiParts) -> tuple[Door, ...]:
     """Return the doors for our users' programs."""
-    limits = core.config.limits
-    parts = ApiParts(gate=users, prefix=core.config.prefix, max_bytes=limits.json_bytes, json_depth=limits.json_depth)
     contacts = ContactApi(parts=parts, contacts=meeting.contacts)
     federation = FederationDoors(
         parts=parts,

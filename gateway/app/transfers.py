@@ -19,6 +19,7 @@ from gateway.flows.use_remote import UseRemote
 from gateway.jobs.transfers import TransferTasks
 from gateway.store.queue import QueueRules, SaqQueue
 from gateway.store.tables import RECEIVED_SHARES, TRANSFER_BATCHES, TRANSFERS
+from gateway.web.apiparts import ApiParts
 from gateway.web.apitransfers import TransferApi
 from gateway.web.doors import Door
 from gateway.web.pages import Pages
@@ -84,16 +85,9 @@ def build(
     return Transferring(transfers=asked, tasks=tasks, queue=queue)
 
 
-def doors(core: Core, transferring: Transferring, pages: Pages) -> tuple[Door, ...]:
+def doors(core: Core, transferring: Transferring, pages: Pages, parts: ApiParts) -> tuple[Door, ...]:
     """Return the doors of transfers: REST and pages."""
-    config = core.config
-    rest = TransferApi(
-        gate=pages.gate,
-        transfers=transferring.transfers,
-        prefix=config.prefix,
-        max_bytes=config.limits.json_bytes,
-        json_depth=config.limits.json_depth,
-    )
+    rest = TransferApi(parts=parts, transfers=transferring.transfers)
     return (*rest.doors(), *TransferPages(pages=pages, transfers=transferring.transfers, now=core.now).doors())
 
 

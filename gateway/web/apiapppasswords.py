@@ -13,64 +13,39 @@ from aiohttp import web
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.identity.apppasswords import AppPasswords
 from gateway.model.apppassword import AppPassword
-from gateway.ocm.jsontext import parse_object
-from gateway.web.aio import admit_later, body_of
-from gateway.web.doors import Door, Handler, Lock, Style
-from gateway.web.head import read_body
-from gateway.web.status import unsupported_body
-from gateway.web.usergate import UserGate
+from gateway.web.apiparts import ApiParts
+from gateway.web.doors import Door
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppPasswordApi:
-    """Handlers of `/api/v1/app-passwords`.
+    """Handlers of `/api/v1/app-passwords`."""
 
-    Attributes:
-        prefix: the path below which everything is ours.
-        max_bytes, json_depth: limits of a JSON body.
-    """
-
-    gate: UserGate
+    parts: ApiParts
     app_passwords: AppPasswords
-    prefix: str
-    max_bytes: int
-    json_depth: int
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
+        door = self.parts.door
         return (
-            self._door("GET", "app-passwords", "the user's app passwords", self.list_all),
-            self._door("POST", "app-passwords", "make an app password", self.create),
-            self._door("DELETE", "app-passwords/{password}", "withdraw an app password", self.withdraw),
-        )
-
-    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="api",
-            method=method,
-            path=f"{self.prefix}/api/v1/{path}",
-            lock=Lock.USER,
-            style=Style.PROBLEM,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
+            door("GET", "app-passwords", "the user's app passwords", self.list_all),
+            door("POST", "app-passwords", "make an app password", self.create),
+            door("DELETE", "app-passwords/{password}", "withdraw an app password", self.withdraw),
         )
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the user's app passwords, newest first, without what opens anything."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         found = await self.app_passwords.list(user.identifier)
         return web.json_response({"app_passwords": [app_password_document(one) for one in found]})
 
     async def create(self, request: web.Request) -> web.Response:
         """Make an app password; this answer is the only place where it stands."""
-        user = await self.gate.basic(request)
-        if request.content_type != "application/json":
-            raise unsupported_body("An app password is asked for as application/json.")
-        body = await read_body(body_of(request), max_bytes=self.max_bytes)
-        name = parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth).get("name")
+        user = await self.parts.user(request)
+        document = await self.parts.document(request, "An app password is asked for as application/json.")
+        name = document.get("name")
         if not isinstance(name, str):
             fault = Fault("name", "The name of the program or device, as text.")
             raise GatewayError(Kind.INVALID, "This is no request for an app password.", faults=(fault,))
@@ -80,7 +55,7 @@ class AppPasswordApi:
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """End an app password."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         await self.app_passwords.withdraw(user.identifier, request.match_info["password"])
         return web.Response(status=204)
 

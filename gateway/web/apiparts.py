@@ -54,14 +54,19 @@ class ApiParts:
         """
         return await self.gate.basic(request)
 
-    async def document(self, request: web.Request) -> dict[str, object]:
+    async def document(
+        self, request: web.Request, refusal: str = "The body has to be application/json."
+    ) -> dict[str, object]:
         """Return the JSON object in the body.
+
+        Args:
+            refusal: what is said of a body of another type.
 
         Raises:
             GatewayError: `INVALID` or `TOO_LARGE`.
         """
         if request.content_type != "application/json":
-            raise unsupported_body("The body has to be application/json.")
+            raise unsupported_body(refusal)
         body = await read_body(body_of(request), max_bytes=self.max_bytes)
         return parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
 

@@ -11,12 +11,8 @@ from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.transfer import TransferDraft, Transfers
 from gateway.model.resource import ResourcePath
 from gateway.model.transfer import Batch, Conflict, ItemState, Transfer
-from gateway.ocm.jsontext import parse_object
-from gateway.web.aio import admit_later, body_of
-from gateway.web.doors import Door, Handler, Lock, Style
-from gateway.web.head import read_body
-from gateway.web.status import unsupported_body
-from gateway.web.usergate import UserGate
+from gateway.web.apiparts import ApiParts
+from gateway.web.doors import Door
 
 PAGE_SIZE = 100
 BATCHES_PER_PAGE = 20
@@ -25,75 +21,53 @@ _MEMBERS = frozenset({"share", "path", "to", "name", "conflict"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferApi:
-    """Handlers of `/api/v1/transfers`.
+    """Handlers of `/api/v1/transfers`."""
 
-    Attributes:
-        prefix: the path below which everything is ours.
-        max_bytes, json_depth: limits of a JSON body.
-    """
-
-    gate: UserGate
+    parts: ApiParts
     transfers: Transfers
-    prefix: str
-    max_bytes: int
-    json_depth: int
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
+        door = self.parts.door
         return (
-            self._door("GET", "transfers", "the user's transfers", self.list_all),
-            self._door("POST", "transfers", "copy a received share into the own storage", self.start),
-            self._door("GET", "transfers/{transfer}", "how far a transfer is", self.show),
-            self._door("GET", "transfers/{transfer}/faults", "files of a transfer that were given up", self.faults),
-            self._door("POST", "transfers/{transfer}/cancel", "stop a transfer", self.cancel),
-        )
-
-    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="api",
-            method=method,
-            path=f"{self.prefix}/api/v1/{path}",
-            lock=Lock.USER,
-            style=Style.PROBLEM,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
+            door("GET", "transfers", "the user's transfers", self.list_all),
+            door("POST", "transfers", "copy a received share into the own storage", self.start),
+            door("GET", "transfers/{transfer}", "how far a transfer is", self.show),
+            door("GET", "transfers/{transfer}/faults", "files of a transfer that were given up", self.faults),
+            door("POST", "transfers/{transfer}/cancel", "stop a transfer", self.cancel),
         )
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the user's transfers, newest first."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         page = await self.transfers.page(user.identifier, cursor=request.query.get("cursor"), limit=PAGE_SIZE)
         documents = [transfer_document(transfer) for transfer in page.records]
         return web.json_response({"transfers": documents, "cursor": page.cursor})
 
     async def start(self, request: web.Request) -> web.Response:
         """Ask for a transfer; it is carried out later."""
-        user = await self.gate.basic(request)
-        if request.content_type != "application/json":
-            raise unsupported_body("A transfer is described as application/json.")
-        body = await read_body(body_of(request), max_bytes=self.max_bytes)
-        document = parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
+        user = await self.parts.user(request)
+        document = await self.parts.document(request, "A transfer is described as application/json.")
         transfer = await self.transfers.start(user, transfer_draft_of(document))
-        location = f"{self.prefix}/api/v1/transfers/{transfer.transfer_id}"
+        location = f"{self.parts.prefix}/api/v1/transfers/{transfer.transfer_id}"
         return web.json_response(transfer_document(transfer), status=202, headers={"Location": location})
 
     async def show(self, request: web.Request) -> web.Response:
         """Show one transfer."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         transfer = await self.transfers.get(user.identifier, request.match_info["transfer"])
         return web.json_response(transfer_document(transfer))
 
     async def faults(self, request: web.Request) -> web.Response:
         """List the files of a transfer that were given up, and why; a page may be empty and yet have a next one."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         transfer = await self.transfers.get(user.identifier, request.match_info["transfer"])
         page = await self.transfers.files(transfer, cursor=request.query.get("cursor"), limit=BATCHES_PER_PAGE)
         return web.json_response({"faults": faults_of(page.records), "cursor": page.cursor})
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Stop a transfer."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         transfer = await self.transfers.cancel(user.identifier, request.match_info["transfer"])
         return web.json_response(transfer_document(transfer))
 

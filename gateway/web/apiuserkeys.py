@@ -10,62 +10,36 @@ from aiohttp import web
 from gateway.errors import Fault, GatewayError, Kind
 from gateway.identity.userkeys import UserKeys, fingerprint_of
 from gateway.model.userkey import UserKey
-from gateway.ocm.jsontext import parse_object
-from gateway.web.aio import admit_later, body_of
-from gateway.web.doors import Door, Handler, Lock, Style
-from gateway.web.head import read_body
-from gateway.web.status import unsupported_body
-from gateway.web.usergate import UserGate
+from gateway.web.apiparts import ApiParts
+from gateway.web.doors import Door
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserKeyApi:
-    """Handlers of `/api/v1/ssh-keys`.
+    """Handlers of `/api/v1/ssh-keys`."""
 
-    Attributes:
-        prefix: the path below which everything is ours.
-        max_bytes, json_depth: limits of a JSON body.
-    """
-
-    gate: UserGate
+    parts: ApiParts
     user_keys: UserKeys
-    prefix: str
-    max_bytes: int
-    json_depth: int
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
+        door = self.parts.door
         return (
-            self._door("GET", "ssh-keys", "the user's SSH keys", self.list_all),
-            self._door("POST", "ssh-keys", "add an SSH key", self.add),
-            self._door("DELETE", "ssh-keys/{key}", "remove an SSH key", self.remove),
-        )
-
-    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="api",
-            method=method,
-            path=f"{self.prefix}/api/v1/{path}",
-            lock=Lock.USER,
-            style=Style.PROBLEM,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
+            door("GET", "ssh-keys", "the user's SSH keys", self.list_all),
+            door("POST", "ssh-keys", "add an SSH key", self.add),
+            door("DELETE", "ssh-keys/{key}", "remove an SSH key", self.remove),
         )
 
     async def list_all(self, request: web.Request) -> web.Response:
         """List the user's keys, newest first."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         found = await self.user_keys.list(user.identifier)
         return web.json_response({"ssh_keys": [key_document(one) for one in found]})
 
     async def add(self, request: web.Request) -> web.Response:
         """Register a public key."""
-        user = await self.gate.basic(request)
-        if request.content_type != "application/json":
-            raise unsupported_body("A key is described as application/json.")
-        body = await read_body(body_of(request), max_bytes=self.max_bytes)
-        document = parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
+        user = await self.parts.user(request)
+        document = await self.parts.document(request, "A key is described as application/json.")
         name, key = document.get("name"), document.get("key")
         if not isinstance(name, str) or not isinstance(key, str):
             fault = Fault("key", "A public key as a line of OpenSSH, and a name for it.")
@@ -74,7 +48,7 @@ class UserKeyApi:
 
     async def remove(self, request: web.Request) -> web.Response:
         """End a key."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         await self.user_keys.remove(user.identifier, request.match_info["key"])
         return web.Response(status=204)
 
