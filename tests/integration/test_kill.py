@@ -59,7 +59,7 @@ def storage(kind, folder):
 
 
 @asynccontextmanager
-async def under_way(doors, *, size=64 * 2**30, download="2M"):
+async def under_way(doors, *, size=4 * 2**30, download="2M"):
     """Have an upload running at each door, over a file that was there, and a download; give the three processes."""
     for name in ("webdav", "sftp"):
         folder = doors.stored(WRITE, name)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import GatewayError, Kind
+from gateway.flows.contacts import Contacts
 from gateway.flows.receive_share import ReceivedLimits, ReceiveShare
 from gateway.model.address import Host, parse_address
 from gateway.model.peer import Discovery, UnsignedPeer, VerifiedPeer
@@ -16,11 +17,12 @@ from gateway.model.share import ReceivedState, ShareType, WebdavOffer
 from gateway.model.user import KnownUser
 from gateway.ocm.share import ShareNotification
 from gateway.peers.records import PeerRecords
-from gateway.store.tables import PEERS, RECEIVED_SHARES
+from gateway.store.tables import CONTACTS, PEERS, RECEIVED_SHARES
 from support.peerrig import Clock
 from support.redisserver import make_store, private_server, server_program
 
 NAMES = itertools.count()
+HERE = Host("here.example.org")
 DOCUMENT = Discovery(enabled=True, api_version="1.1", end_point="https://x.example.org/ocm")
 DAY = 86_400.0
 
@@ -52,8 +54,9 @@ def send(store):
     receive = ReceiveShare(
         shares=store.table(RECEIVED_SHARES),
         users=Everybody(),
+        contacts=Contacts(table=store.table(CONTACTS), authority=HERE, now=time.time),
         rules=PeerRules(must_sign=False),
-        authority=Host("here.example.org"),
+        authority=HERE,
         is_auto_accepting=False,
         now=time.time,
         new_id=lambda: f"id-{next(NAMES)}",
