@@ -8,11 +8,11 @@ The algorithm comes from the key; a header that says otherwise, or that demands 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -95,16 +95,18 @@ def verified_payload(document: bytes, keys: Sequence[TrustedKey]) -> bytes:
     """Return the content of a signed document of which one of `keys` made a signature.
 
     Raises:
-        GatewayError: `INVALID` if there is no such signature, or nothing readable in it.
+        GatewayError: `INVALID` if there is no such signature.
     """
     if len(document) > JWS_MAX_BYTES:
         raise _refused("is too large")
     payload, signatures = _parsed(document)
     if len(signatures) > SIGNATURES_MAX:
         raise _refused("bears too many signatures")
-    if not any(_is_by(payload, signature, key) for signature in signatures for key in keys):
-        raise _refused("bears no signature of a key that is trusted for it")
-    return _decoded(payload)
+    for signature, key in product(signatures, keys):
+        content = _content(payload, signature, key)
+        if content is not None:
+            return content
+    raise _refused("bears no signature of a key that is trusted for it")
 
 
 def sign(payload: Mapping[str, object], keys: Sequence[SigningKey]) -> str:
@@ -181,15 +183,15 @@ def _listed(entries: list[object]) -> Iterator[_Signature]:
             # One that is not written as it should be is nobody's; others may stand beside it.
 
 
-def _is_by(payload: str, signature: _Signature, trusted: TrustedKey) -> bool:
-    """Tell whether `trusted` made this signature."""
+def _content(payload: str, signature: _Signature, trusted: TrustedKey) -> bytes | None:
+    """Return what was signed; None if `trusted` did not make this signature."""
     header = _header(signature.protected)
     algorithm = trusted.algorithm.value
     named = str(header.get("alg"))
     if _OLDER_NAMES.get(named, named) != algorithm or "crit" in header:
-        return False
+        return None
     if trusted.key_id and header.get("kid", trusted.key_id) != trusted.key_id:
-        return False
+        return None
     compact = f"{signature.protected}.{payload}.{signature.signature}"
     # Headers that we do not know are to be ignored (RFC 7515, 4); the library refuses them unless told.
     registry = _Registry(strict_check_header=False, algorithms=[named])
@@ -197,16 +199,17 @@ def _is_by(payload: str, signature: _Signature, trusted: TrustedKey) -> bool:
         with warnings.catch_warnings():
             # The library warns of the older name `EdDSA`; documents bear it for years to come.
             warnings.simplefilter("ignore", SecurityWarning)
-            jws.deserialize_compact(compact, trusted.key, registry=registry)
+            return jws.deserialize_compact(compact, trusted.key, registry=registry).payload
     except (JoseError, ValueError, TypeError):
-        return False
-    return True
+        return None
 
 
 def _header(protected: str) -> dict[str, object]:
+    if len(protected) > _HEADER_MAX_CHARS:
+        return {}
     try:
-        return _object(_decoded(protected)) if len(protected) <= _HEADER_MAX_CHARS else {}
-    except GatewayError:
+        return _object(base64.urlsafe_b64decode(protected + "=="))
+    except (ValueError, GatewayError):
         return {}
 
 
@@ -215,16 +218,7 @@ def _object(text: bytes) -> dict[str, object]:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _refused("is malformed") from error
-    if not isinstance(found, dict):
-        raise _refused("is no JWS")
-    return found
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _refused("is malformed") from error
+    return found if isinstance(found, dict) else {}
 
 
 def _pem_keys(text: str) -> tuple[TrustedKey, ...]:

@@ -117,6 +117,8 @@ OTHERS = [
     {"protected": 7, "signature": None},
     {"signature": "AAAA"},
     {"protected": "!!!", "signature": "!!!"},
+    {"protected": "W10", "signature": "AAAA"},
+    {"protected": "e", "signature": "AAAA"},
     {"protected": base64.urlsafe_b64encode(b'{"alg":"ES512","kid":"x"}').decode().rstrip("="), "signature": "AAAA"},
     "not an object",
     {},
@@ -175,8 +177,8 @@ def test_content_that_is_not_base64(trusted, signer, payload):
     text = signed_by_hand(signer, encoded(b'{"alg":"ES256"}'), payload)
     protected, _, signature = text.split(".")
     document = {"payload": payload, "protected": protected, "signature": signature}
-    assert why_refused(document, trusted) in ("is malformed", NOT_TRUSTED)
-    assert why_refused(text.encode(), trusted) in ("is malformed", NOT_TRUSTED)
+    assert is_refused(document, trusted)
+    assert is_refused(text.encode(), trusted)
 
 
 def test_the_url_safe_alphabet(trusted, signer):
