@@ -40,6 +40,7 @@ from gateway.web.ocm import OcmDoors
 from gateway.web.pages import Pages
 from gateway.web.passthrough import leave_to_service
 from gateway.web.peergate import PeerGate
+from gateway.web.sharerequests import RequestDoor
 from gateway.web.token import TokenDoor
 from gateway.web.ui import UiDoors
 from gateway.web.usergate import UserGate
@@ -76,6 +77,7 @@ async def build(
 def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
     config, limits = core.config, core.config.limits
     gate = _peer_gate(core, far)
+    asked = RequestDoor(gate=gate, flow=flows.request_share, prefix=config.prefix, json_depth=limits.json_depth)
     ocm = OcmDoors(
         gate=gate,
         offer=offer_of(config),
@@ -85,6 +87,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         notify=flows.notify,
         sent=core.store.table(SENT_SHARES),
         received=core.store.table(RECEIVED_SHARES),
+        requested=asked.take,
         json_depth=limits.json_depth,
         host_keys=partial(_stated_host_keys, core) if config.ssh.enabled else None,
     )
@@ -109,8 +112,8 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         trusted=config.http.trusted_proxies,
         now=core.now,
     )
-    met = meeting.peer_doors(core, flows.meeting, flows.request_share, gate)
-    return (*ocm.doors(), *token.doors(), *granted.doors(), *met, *mirror.doors())
+    met = meeting.peer_doors(core, flows.meeting, gate)
+    return (*ocm.doors(), *token.doors(), *granted.doors(), *met, *asked.doors(), *mirror.doors())
 
 
 def offer_of(config: Config) -> DiscoveryOffer:

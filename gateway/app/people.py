@@ -22,7 +22,7 @@ from gateway.web.doors import Door
 from gateway.web.federation import FederationDoors
 from gateway.web.invites import InviteDoors
 from gateway.web.peergate import PeerGate
-from gateway.web.sharerequests import RequestApi, RequestDoor
+from gateway.web.sharerequests import RequestApi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +62,14 @@ def asking(core: Core, far: Far, users: Users, send_share: SendShare) -> Request
         send_share=send_share,
         authority=core.config.authority,
         now=core.now,
+        new_id=new_id,
     )
 
 
-def peer_doors(core: Core, meeting: Meeting, request_share: RequestShare, gate: PeerGate) -> tuple[Door, ...]:
+def peer_doors(core: Core, meeting: Meeting, gate: PeerGate) -> tuple[Door, ...]:
     """Return the doors for other servers."""
     depth = core.config.limits.json_depth
-    prefix = core.config.prefix
-    invited = InviteDoors(gate=gate, invites=meeting.invites, prefix=prefix, json_depth=depth)
-    asked = RequestDoor(gate=gate, flow=request_share, prefix=prefix, json_depth=depth)
-    return (*invited.doors(), *asked.doors())
+    return InviteDoors(gate=gate, invites=meeting.invites, prefix=core.config.prefix, json_depth=depth).doors()
 
 
 def user_doors(core: Core, meeting: Meeting, request_share: RequestShare, parts: ApiParts) -> tuple[Door, ...]:

@@ -2,10 +2,14 @@
 
 Only a signed request counts. It opens nothing: the owner sees it and answers with an ordinary share of what she
 chooses, or dismisses it. Asking again for the same thing changes nothing, and how many wait is bounded.
+
+One request is answered by one share, however often and wherever it is granted at the same moment: the id of the share
+is written into the request before the share is made, and only one share can have it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.errors import Fault, GatewayError, Kind
@@ -27,6 +31,7 @@ log = get_logger(__name__)
 
 # How many requests of one server may wait for one user.
 WAITING_MAX = 50
+GRANTED_ALREADY = "request-granted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,7 @@ class RequestShare:
     send_share: SendShare
     authority: Host
     now: Clock
+    new_id: Callable[[], str]
 
     async def receive(self, peer: AnyPeer, asked: AskedShare) -> None:
         """Keep a request for its owner to see.
@@ -80,13 +86,22 @@ class RequestShare:
         """Answer a request with a share; whom it is for is settled by the request.
 
         Raises:
-            GatewayError: `NOT_FOUND` if there is no open request, and as `SendShare.send`.
+            GatewayError: `NOT_FOUND` if there is no open request, `CONFLICT` if it was granted in this very moment,
+                and as `SendShare.send`.
         """
-        request = await self._open(user.identifier, request_id)
-        share = await self.send_share.send(user, replace(draft, claimed_recipient=str(request.requester)))
-        await self.requests.update(
-            request_id, lambda old: replace(old, state=RequestState.GRANTED, share_id=share.provider_id)
-        )
+        await self._open(user.identifier, request_id)
+        fresh = self.new_id()
+        request = await self.requests.update(request_id, lambda old: replace(old, share_id=old.share_id or fresh))
+        draft = replace(draft, claimed_recipient=str(request.requester))
+        try:
+            share = await self.send_share.send(user, draft, provider_id=request.share_id)
+        except GatewayError as error:
+            # Granted elsewhere now, or before a crash that kept this from being noted.
+            if error.kind is not Kind.CONFLICT or await self.send_share.shares.get(request.share_id) is None:
+                raise
+            await self._granted(request_id)
+            raise GatewayError(Kind.CONFLICT, "This request was granted already.", code=GRANTED_ALREADY) from error
+        await self._granted(request_id)
         return share
 
     async def dismiss(self, user: str, request_id: str) -> ShareRequest:
@@ -96,7 +111,7 @@ class RequestShare:
             GatewayError: `NOT_FOUND` if there is no open request.
         """
         await self._open(user, request_id)
-        return await self.requests.update(request_id, lambda old: replace(old, state=RequestState.DISMISSED))
+        return await self.requests.update(request_id, _dismissed)
 
     async def ask(self, user: LocalUser, claimed_owner: str, resource: str) -> OcmAddress:
         """Ask somebody elsewhere to share something with our user; return who was asked.
@@ -116,8 +131,22 @@ class RequestShare:
             raise answer.error()
         return owner
 
+    async def _granted(self, request_id: str) -> None:
+        await self.requests.update(request_id, lambda old: replace(old, state=RequestState.GRANTED))
+
     async def _open(self, user: str, request_id: str) -> ShareRequest:
         request = await self.requests.get(request_id)
         if request is None or request.owner != user or request.state is not RequestState.OPEN:
-            raise GatewayError(Kind.NOT_FOUND, "You have no such open request.")
+            raise _none_open()
         return request
+
+
+def _dismissed(request: ShareRequest) -> ShareRequest:
+    # It may have been granted since we looked.
+    if request.state is not RequestState.OPEN:
+        raise _none_open()
+    return replace(request, state=RequestState.DISMISSED)
+
+
+def _none_open() -> GatewayError:
+    return GatewayError(Kind.NOT_FOUND, "You have no such open request.")

@@ -80,13 +80,16 @@ class SendShare:
     contacts: Contacts
     rules: PeerRules
 
-    async def send(self, user: LocalUser, draft: ShareDraft) -> SentShare:
+    async def send(self, user: LocalUser, draft: ShareDraft, *, provider_id: str = "") -> SentShare:
         """Create a share, try to deliver it once, and return it as it then stands.
+
+        Args:
+            provider_id: the id that the share gets; by default a new one.
 
         Raises:
             GatewayError: `INVALID` for an impossible address, path or expiry, `NOT_FOUND` or `FORBIDDEN` from the
-                storage, `CONFLICT` if the peer cannot fulfil what we must require (SHARE-6), `UNAVAILABLE` if the
-                peer or the storage does not answer. Nothing is stored then.
+                storage, `CONFLICT` if the peer cannot fulfil what we must require (SHARE-6) or `provider_id` is taken,
+                `UNAVAILABLE` if the peer or the storage does not answer. Nothing is stored then.
         """
         storage = self.storages.name_for(user)
         recipient = self._recipient(draft, storage)
@@ -103,7 +106,7 @@ class SendShare:
         has_ssh = self._offers_ssh(peer.discovery, entry, draft)
         now = self.now()
         share = SentShare(
-            provider_id=self.new_id(),
+            provider_id=provider_id or self.new_id(),
             owner=user.identifier,
             owner_display_name=user.display_name or user.identifier,
             recipient=recipient,

@@ -28,7 +28,7 @@ class ShareRequest:
         owner: our user who is asked.
         requester: who asks, at the server that signed.
         resource: what is asked for, in the requester's words: an id or a URL.
-        share_id: the share by which it was granted.
+        share_id: the share by which it is granted; once somebody has begun to grant it, no other can.
     """
 
     owner: str

@@ -8,7 +8,7 @@ notification from its key id, an opaque one only from peers that we share someth
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -23,9 +23,11 @@ from gateway.model.peer import AnyPeer
 from gateway.model.share import ReceivedShare, SentShare
 from gateway.ocm import notification as notification_text
 from gateway.ocm import share as share_text
+from gateway.ocm import sharerequest as request_text
 from gateway.ocm.dialects.variants import choose_variant
 from gateway.ocm.discovery import DiscoveryOffer, render
 from gateway.ocm.jsontext import parse_object
+from gateway.ocm.sharerequest import AskedShare
 from gateway.store.base import Table
 from gateway.web.doors import Door, Handler, Lock, Style
 from gateway.web.peergate import PeerGate
@@ -48,6 +50,7 @@ class OcmDoors:
 
     Attributes:
         public_key: `(keyId, PEM)` of the RSA key that we sign with to peers of an older kind.
+        requested: takes in a request for a share (REQ-1), which may come as a notification.
         host_keys: makes the signed statement of the SSH door's host keys; None if there is no such door.
     """
 
@@ -59,6 +62,7 @@ class OcmDoors:
     notify: Notify
     sent: Table[SentShare]
     received: Table[ReceivedShare]
+    requested: Callable[[web.Request, bytes, AskedShare], Awaitable[web.Response]]
     json_depth: int
     host_keys: Callable[[], str] | None = None
 
@@ -115,6 +119,9 @@ class OcmDoors:
         """Take in a notification (NOTE-1)."""
         body = await self.gate.read(request)
         document = parse_object(body, max_bytes=self.gate.max_bytes, max_depth=self.json_depth)
+        asked = request_text.parse_notification(document)
+        if asked is not None:
+            return await self.requested(request, body, asked)
         notification = notification_text.parse(document)
 
         async def claim(key_id: str | None) -> tuple[Host, ...]:

@@ -9,9 +9,10 @@ from aiohttp import web
 from gateway.flows.request_share import RequestShare
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer
-from gateway.model.sharerequest import ShareRequest
+from gateway.model.sharerequest import RequestState, ShareRequest
 from gateway.ocm import sharerequest as request_text
 from gateway.ocm.jsontext import parse_object
+from gateway.ocm.sharerequest import AskedShare
 from gateway.web.apiparts import PAGE_SIZE, ApiParts, text_of
 from gateway.web.apitext import draft_of, sent_document
 from gateway.web.doors import Door, Lock, Style
@@ -44,6 +45,10 @@ class RequestDoor:
         """Take in a request."""
         body = await self.gate.read(request)
         asked = request_text.parse(parse_object(body, max_bytes=self.gate.max_bytes, max_depth=self.json_depth))
+        return await self.take(request, body, asked)
+
+    async def take(self, request: web.Request, body: bytes, asked: AskedShare) -> web.Response:
+        """Take in a request that came by this door or as a notification."""
 
         async def claim(_key_id: str | None) -> tuple[Host, ...]:
             return (asked.share_with.host,)
@@ -108,5 +113,5 @@ def _document(request: ShareRequest) -> dict[str, object]:
         "requester": str(request.requester),
         "share": request.resource,
         "created_at": int(request.created_at),
-        "granted_by": request.share_id or None,
+        "granted_by": request.share_id if request.state is RequestState.GRANTED else None,
     }
