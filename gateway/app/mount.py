@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
 from gateway.backends.locked import Locked
 from gateway.backends.lockrules import LockRules
 from gateway.backends.macfiles import Absent, MacFiles
+from gateway.backends.quotamemory import QuotaMemory
 from gateway.backends.spacelocks import SpaceLocks
 from gateway.flows.received_tree import ReceivedTree
 from gateway.identity.apppasswords import AppPasswords
 from gateway.identity.base import Identity
 from gateway.identity.userkeys import UserKeys
-from gateway.model.resource import ResourcePath
+from gateway.model.resource import Quota, ResourcePath
 from gateway.store.tables import APP_PASSWORDS, KNOWN_USERS, USER_KEYS
 from gateway.web.apiapppasswords import AppPasswordApi
 from gateway.web.apiparts import ApiParts
@@ -40,6 +42,7 @@ class Trees:
     core: Core
     flows: Flows
     absent: Absent
+    quotas: QuotaMemory
     root: DavRoot
 
     def locked(self, tree: ReceivedTree) -> Locked:
@@ -76,7 +79,11 @@ class Trees:
             permissions_at=permissions_at,
             root=self.root,
             locks=SpaceLocks(locked, tree.check_writable),
+            quota=partial(self._quota_at, tree),
         )
+
+    async def _quota_at(self, tree: ReceivedTree, path: ResourcePath) -> Quota:
+        return await self.quotas.ask((tree.user.identifier, path), partial(tree.quota, path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,7 @@ def build(core: Core, flows: Flows, people: Identity) -> Mounts:
             core=core,
             flows=flows,
             absent=Absent(now=core.now),
+            quotas=QuotaMemory(now=core.now),
             root=DavRoot(prefix=f"{config.prefix}/received", authorities=frozenset({config.authority})),
         ),
         gate=MountGate(identity=people, app_passwords=app_passwords, strips_domain=config.mount.strip_domain),

@@ -13,11 +13,12 @@ from functools import partial
 
 from gateway.app.core import Core
 from gateway.app.openstorage import Opened, open_storages, scratch
-from gateway.backends.base import Backend
+from gateway.backends.base import Backend, HasQuota
 from gateway.backends.locked import Locked
 from gateway.backends.lockrules import LockRules
 from gateway.backends.ownprops import resource_id
 from gateway.backends.probe import Abilities, probe
+from gateway.backends.quotamemory import QuotaMemory
 from gateway.backends.relay import ScopedRelay
 from gateway.backends.relay_rules import RelayPorts
 from gateway.backends.scoped import Scope, Scoped
@@ -37,7 +38,7 @@ from gateway.model.address import Host
 from gateway.model.grant import Grant
 from gateway.model.lock import LockTable
 from gateway.model.placement import Rule, storage_of
-from gateway.model.resource import Entry, ResourcePath
+from gateway.model.resource import Entry, Quota, ResourcePath
 from gateway.model.share import SentShare
 from gateway.model.user import LocalUser
 from gateway.store.redis_props import RedisProperties
@@ -71,6 +72,7 @@ class Near:
     claims: LockClaims
     marks: WriteMarks
     missing_root: MissingRoot
+    quotas: QuotaMemory
     prefix: str
     authority: Host
     now: Callable[[], float]
@@ -116,8 +118,9 @@ class Near:
         """Return the storage narrowed to a grant."""
         backend = self.as_service(grant.owner, grant.storage)
         locked = Locked(backend, self._rules(grant.storage, grant.owner, grant.grant_id))
+        scoped = Scoped(locked, grant, still_stands)
         share = DavShare(
-            backend=Scoped(locked, grant, still_stands),
+            backend=scoped,
             permissions=grant.permissions,
             root=DavRoot(
                 prefix=f"{self.prefix}/dav",
@@ -129,10 +132,11 @@ class Near:
             locks=ShareLocks(locked, Scope(grant, still_stands)),
             folder_etag=partial(self._folder_tag, grant),
             resource_id=partial(resource_id, grant),
+            quota=partial(self._quota_at, grant, scoped) if isinstance(scoped, HasQuota) else None,
             on_root_missing=partial(self.missing_root.missed, grant.grant_id),
         )
         if isinstance(backend, WebdavBackend) and await self.abilities[grant.storage].may_relay(backend):
-            return Narrowed(share=share, relay=ScopedRelay(backend, grant, self._ports(grant, still_stands)))
+            return Narrowed(share=share, relay=ScopedRelay(backend, grant, self._ports(grant, scoped, still_stands)))
         return Narrowed(share=share)
 
     def _storage(self, name: str) -> Opened:
@@ -161,7 +165,7 @@ class Near:
             sums=self.sums,
         )
 
-    def _ports(self, grant: Grant, still_stands: StillStands) -> RelayPorts:
+    def _ports(self, grant: Grant, scoped: Scoped, still_stands: StillStands) -> RelayPorts:
         async def root_etag(_grant: Grant, own_tag: str) -> str:
             return await self.marks.folder_tag(grant.storage, grant.owner, own_tag) or own_tag
 
@@ -171,8 +175,13 @@ class Near:
             root_etag=root_etag,
             on_write=partial(self._written, grant.storage, grant.owner),
             on_move=partial(self.follow_moves.moved, grant.storage, grant.owner),
+            quota=partial(self._quota_at, grant, scoped, ResourcePath()),
             now=self.now,
         )
+
+    async def _quota_at(self, grant: Grant, scoped: Scoped, path: ResourcePath) -> Quota:
+        place = (_space(grant.storage, grant.owner), grant.root / path)
+        return await self.quotas.ask(place, partial(scoped.quota, path))
 
     async def _folder_tag(self, grant: Grant, entry: Entry) -> str | None:
         return await self.marks.folder_tag(grant.storage, grant.owner, entry.etag)
@@ -243,6 +252,7 @@ async def build(core: Core) -> Near:
             propagating=frozenset(name for name, storage in options.items() if storage.etag_propagates),
         ),
         missing_root=MissingRoot(shares=store.table(SENT_SHARES)),
+        quotas=QuotaMemory(now=core.now),
         prefix=config.prefix,
         authority=config.authority,
         now=core.now,

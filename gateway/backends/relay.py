@@ -187,13 +187,13 @@ class ScopedRelay:
                 return
             document = await answer.read(ANSWER_MAX_BYTES)
             token = token_of_answer(answer.headers.get("Lock-Token"))
-            await self._claim((token,) if token else refreshed, document, seconds)
+            await self._claim(frozenset({token}) if token else refreshed, document, seconds)
             if answer.status == 201:  # noqa: PLR2004 - an empty file was made for the lock
                 await self._wrote(call.path)
             fields = [("Lock-Token", f"<{token}>")] if token else []
             await self._pass_document(call, document, answer, sink, fields)
 
-    async def _claim(self, tokens: tuple[str, ...], document: bytes, seconds: int) -> None:
+    async def _claim(self, tokens: frozenset[str], document: bytes, seconds: int) -> None:
         # The storage may give more time than was asked for.
         told = [int(match[1]) for match in _TIMEOUT.finditer(document) if match[1]]
         expires = self._ports.now() + max(seconds, *told, 0) + CLAIM_GRACE_SECONDS
@@ -211,10 +211,10 @@ class ScopedRelay:
             await self._ports.lock_owners.release(token)
             await self._done(answer, sink)
 
-    async def _add_conditions(self, call: RelayCall, headers: dict[str, str]) -> tuple[str, ...]:
+    async def _add_conditions(self, call: RelayCall, headers: dict[str, str]) -> frozenset[str]:
         """Add the `If` header in the storage's terms; return the tokens in it, all of them ours to use."""
         if "if" not in call.headers:
-            return ()
+            return frozenset()
         conditions = rewrite_if(call.headers["if"], lambda url: self._storage_url(call, url))
         for token in conditions.tokens:
             if not await self._may_use(token):

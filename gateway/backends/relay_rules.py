@@ -75,7 +75,7 @@ class RelayPorts:
             with anything below.
         on_write: told every path that was changed, as seen from the owner's root.
         on_move: told where something was and where it now is, seen likewise.
-        quota: what the owner may still store; by default the storage is asked each time.
+        quota: what the owner may still store; by default the storage is asked by each listing.
     """
 
     still_stands: Callable[[], Awaitable[None]]

@@ -1,7 +1,7 @@
 """Conditional requests (RFC 9110, 13): what the client knows of a resource, against what is there now.
 
 Pure rules over header fields and an `Entry`. A tag that is not written as a tag matches nothing, so a condition that
-we cannot read never lets a write through. WebDAV's own `If` lives in `davif`.
+we cannot read never lets a write through. WebDAV's own `If` lives in `model/ifheader`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from gateway.backends.base import ResponseSink
 from gateway.errors import ROOT_MISSING, GatewayError, Kind
 from gateway.log import get_logger
-from gateway.web import davfind, davif, davlock, davpatch, davread, davwrite
+from gateway.model import ifheader
+from gateway.web import davfind, davlock, davpatch, davread, davwrite
 from gateway.web.davshare import DavCall, DavShare
 from gateway.web.head import RequestHead
 from gateway.web.respond import Reply, error_reply, send
@@ -91,8 +92,8 @@ class DavDoor:
             raise GatewayError(Kind.FORBIDDEN, "This share may only be read.")
         if (head.headers.get("Content-Encoding") or "identity").lower() != "identity":
             raise unsupported_body("Request bodies are taken as they are, without a content coding.")
-        lists = davif.parse(head.headers.single("If"))
-        tokens = davif.presented_tokens(lists)
+        lists = ifheader.parse(head.headers.single("If"))
+        tokens = ifheader.presented_tokens(lists)
         await method.answer(
             DavCall(
                 head=head,

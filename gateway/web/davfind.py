@@ -90,6 +90,8 @@ async def _facts(call: DavCall, asked: davxml.Propfind, *, with_members: bool) -
 
 
 async def _quota(call: DavCall) -> Quota | None:
+    if call.share.quota is not None:
+        return await call.share.quota(call.path)
     backend = call.share.backend
     return await backend.quota(call.path) if isinstance(backend, HasQuota) else None
 

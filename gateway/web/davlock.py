@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 
 from gateway.errors import GatewayError, Kind
+from gateway.model.ifheader import presented_tokens
 from gateway.model.resource import Entry, EntryKind
 from gateway.web import conditions, davxml
-from gateway.web.davif import presented_tokens
 from gateway.web.davlocks import DavLocks, SeenLock, active_locks_xml, parse_timeout
 from gateway.web.davshare import DavCall
 from gateway.web.davwrite import need_parent, no_bytes

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from gateway.backends.base import Backend, ResponseSink
 from gateway.errors import GatewayError, Kind
-from gateway.model.resource import Entry, ResourcePath
+from gateway.model import ifheader
+from gateway.model.resource import Entry, Quota, ResourcePath
 from gateway.model.share import Permission
-from gateway.web import conditions, davif
+from gateway.web import conditions
 from gateway.web.davlocks import DavLocks
 from gateway.web.davpath import DavRoot, Located
 from gateway.web.head import RequestHead
@@ -31,6 +32,7 @@ class DavShare:
         folder_etag: makes the tag of a folder, where the storage's own does not change with what is below it.
         permissions_at: what is allowed at one place, where that differs from place to place.
         resource_id: makes the lasting id of a resource, where it is the same in every share that shows it.
+        quota: tells how full the storage was a moment ago; by default the storage itself is asked, if it knows.
         on_root_missing: told when what was shared is not where it was.
     """
 
@@ -42,6 +44,7 @@ class DavShare:
     on_root_missing: Callable[[], Awaitable[None]] | None = None
     resource_id: Callable[[ResourcePath], str] | None = None
     permissions_at: Callable[[ResourcePath], frozenset[Permission]] | None = None
+    quota: Callable[[ResourcePath], Awaitable[Quota]] | None = None
 
     def allowed_at(self, path: ResourcePath) -> frozenset[Permission]:
         """Return what is allowed at `path`."""
@@ -88,7 +91,7 @@ class DavCall:
     share: DavShare
     place: Located
     writes_to: Backend
-    lists: tuple[davif.ConditionList, ...]
+    lists: tuple[ifheader.ConditionList, ...]
 
     @property
     def path(self) -> ResourcePath:
@@ -110,7 +113,7 @@ class DavCall:
         Raises:
             GatewayError: `PRECONDITION_FAILED`.
         """
-        if not await davif.holds(self.lists, self._state_of):
+        if not await ifheader.holds(self.lists, self._state_of):
             raise conditions.failed()
 
     async def check_unlocked(self) -> None:
@@ -124,17 +127,17 @@ class DavCall:
         if self.share.locks is None:
             return
         tokens = {lock.token for lock in await self.share.locks.discover(self.path)}
-        if tokens and not tokens - {""} & davif.presented_tokens(self.lists):
+        if tokens and not tokens - {""} & ifheader.presented_tokens(self.lists):
             raise GatewayError(Kind.LOCKED, "This is locked.", code="lock-token-submitted")
 
-    async def _state_of(self, resource: str | None) -> davif.State:
+    async def _state_of(self, resource: str | None) -> ifheader.State:
         path = self.path
         if resource is not None:
             try:
                 path = self.share.root.locate_url(resource, host=self.head.headers.get("Host")).path
             except GatewayError:
                 # What is not ours has no state that we know, so only a `Not` can hold for it.
-                return davif.State()
+                return ifheader.State()
         locks = await self.share.locks.discover(path) if self.share.locks else ()
         entry = await self.share.find(path)
-        return davif.State(frozenset(lock.token for lock in locks if lock.token), entry.etag if entry else None)
+        return ifheader.State(frozenset(lock.token for lock in locks if lock.token), entry.etag if entry else None)

@@ -14,14 +14,14 @@ def to_storage(url):
 @pytest.mark.parametrize(
     ("header", "rewritten", "tokens"),
     [
-        ("(<urn:uuid:1>)", "( <urn:uuid:1> )", ("urn:uuid:1",)),
-        ('(<t:1> ["a b"])(["c"])', '( <t:1> ["a b"] ) ( ["c"] )', ("t:1",)),
-        ('(Not <t:1> [W/"x"])', '( Not <t:1> [W/"x"] )', ("t:1",)),
-        ("(<DAV:no-lock>)", "( <DAV:no-lock> )", ()),
+        ("(<urn:uuid:1>)", "(<urn:uuid:1>)", {"urn:uuid:1"}),
+        ('(<t:1> ["a b"])(["c"])', '(<t:1> ["a b"]) (["c"])', {"t:1"}),
+        ('(Not <t:1> [W/"x"])', '(Not <t:1> [W/"x"])', {"t:1"}),
+        ("(<DAV:no-lock>)", "(<DAV:no-lock>)", set()),
         (
             "</share/a> (<t:1>) </share/b> (not <t:2>)",
-            "<http://storage/x/a> ( <t:1> ) <http://storage/x/b> ( not <t:2> )",
-            ("t:1", "t:2"),
+            "<http://storage/x/a> (<t:1>) <http://storage/x/b> (Not <t:2>)",
+            {"t:1", "t:2"},
         ),
     ],
 )

@@ -1,7 +1,8 @@
 """The `If` header of WebDAV (RFC 4918, 10.4): lock tokens and entity tags, per resource.
 
-`parse` reads it into lists; `holds` decides over facts that the caller looks up once per named resource. A token that
-stands in the header counts as presented, whichever list it stands in (10.4.1).
+`parse` reads it into lists; `holds` decides over facts that the caller looks up once per named resource; `written`
+makes a header of lists again, for a storage that decides itself. A token that stands in the header counts as
+presented, whichever list it stands in (10.4.1).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from gateway.errors import GatewayError, Kind
 
 IF_MAX_CHARS = 8192
 IF_MAX_CONDITIONS = 100
+# By definition no lock has this token (RFC 4918, 10.4.8).
+NO_LOCK = "DAV:no-lock"
 
 _WORD = re.compile(
-    r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<not>Not\b)|<(?P<uri>[^<>\s]*)>|\[(?P<tag>(?:W/)?"[^"]*")\])""",
+    r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<not>Not\b)|<(?P<uri>[^<>\s\x00-\x1f\x7f]+)>|\[(?P<tag>(?:W/)?"[^"\x00-\x1f\x7f]*")\])""",
     re.IGNORECASE,
 )
 
@@ -73,6 +76,17 @@ def presented_tokens(lists: tuple[ConditionList, ...]) -> frozenset[str]:
     )
 
 
+def all_tokens(lists: tuple[ConditionList, ...]) -> frozenset[str]:
+    """Return the lock tokens that the header names, presented or negated, but for the one that no lock has."""
+    named = {condition.text for item in lists for condition in item.conditions if not condition.is_etag}
+    return frozenset(named - {NO_LOCK})
+
+
+def written(lists: tuple[ConditionList, ...]) -> str:
+    """Return the header that means these lists."""
+    return " ".join(_written_list(item) for item in lists)
+
+
 async def holds(lists: tuple[ConditionList, ...], state_of: Callable[[str | None], Awaitable[State]]) -> bool:
     """Tell whether one of the lists holds; an absent header always holds."""
     if not lists:
@@ -89,6 +103,16 @@ async def holds(lists: tuple[ConditionList, ...], state_of: Callable[[str | None
 def _is_true(condition: Condition, state: State) -> bool:
     found = condition.text == state.etag if condition.is_etag else condition.text in state.tokens
     return found is not condition.is_not
+
+
+def _written_list(item: ConditionList) -> str:
+    resource = "" if item.resource is None else f"<{item.resource}> "
+    return resource + "(" + " ".join(_written_condition(condition) for condition in item.conditions) + ")"
+
+
+def _written_condition(condition: Condition) -> str:
+    text = f"[{condition.text}]" if condition.is_etag else f"<{condition.text}>"
+    return f"Not {text}" if condition.is_not else text
 
 
 def _words(text: str) -> list[tuple[str, str]]:

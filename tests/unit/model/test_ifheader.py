@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, Kind
-from gateway.web import davif
-from gateway.web.davif import State
+from gateway.model import ifheader
+from gateway.model.ifheader import State
 from support.davdoor import attempt
 
 LOCK = "urn:uuid:181d4fae-7d8c-11d0-a765-00a0c91e6bf2"
@@ -18,7 +18,7 @@ async def decide(text, **states):
     async def state_of(resource):
         return states.get("here" if resource is None else resource.strip("/"), State())
 
-    return await davif.holds(davif.parse(text), state_of)
+    return await ifheader.holds(ifheader.parse(text), state_of)
 
 
 async def test_absent_header_holds():
@@ -65,9 +65,9 @@ async def test_tag_is_not_there_when_nothing_is():
 
 def test_tokens_anywhere_count_as_presented_but_not_negated_ones():
     """Every lock token that the header claims is presented, whatever list it stands in."""
-    lists = davif.parse('</a> (<one> ["x"]) (Not <DAV:no-lock>) </b> (<two>)')
+    lists = ifheader.parse('</a> (<one> ["x"]) (Not <DAV:no-lock>) </b> (<two>)')
 
-    assert davif.presented_tokens(lists) == {"one", "two"}
+    assert ifheader.presented_tokens(lists) == {"one", "two"}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_tokens_anywhere_count_as_presented_but_not_negated_ones():
 def test_malformed_header_is_refused(text):
     """What does not follow the grammar, or is endless, is the client's fault."""
     with pytest.raises(GatewayError) as caught:
-        davif.parse(text)
+        ifheader.parse(text)
 
     assert caught.value.kind is Kind.INVALID
 
@@ -103,7 +103,7 @@ def test_malformed_header_is_refused(text):
 @given(st.text(alphabet='()<>[]"NotW/ ,a\n\t:é', max_size=60))
 def test_any_text_is_read_or_refused(text):
     """No header makes the parser fail in a way of its own."""
-    lists, refusal = attempt(davif.parse, text)
+    lists, refusal = attempt(ifheader.parse, text)
 
     assert refusal in (None, Kind.INVALID)
     assert all(item.conditions for item in lists or ())
@@ -117,6 +117,28 @@ def test_what_is_written_is_what_is_read(lists):
     """Every header that follows the grammar is understood as it was meant."""
     text = " ".join("(" + " ".join(f"{'Not ' * no}<{uri}>" for no, uri in item) + ")" for item in lists)
 
-    read = davif.parse(text)
+    read = ifheader.parse(text)
 
     assert [[(c.is_not, c.text) for c in item.conditions] for item in read] == lists
+
+
+@given(st.text(alphabet='()<>[]"NotW/ ,a\n\t:é', max_size=60))
+def test_what_was_read_can_be_written_for_another(text):
+    """A header made of what was read means the same to the next reader, a storage for example."""
+    lists, _ = attempt(ifheader.parse, text)
+
+    assert lists is None or ifheader.parse(ifheader.written(lists)) == lists
+
+
+def test_every_token_that_is_named_is_told():
+    """A token is named also where it is negated; `DAV:no-lock` is no lock's."""
+    lists = ifheader.parse('(<one> Not <two>) (Not <DAV:no-lock> ["x"])')
+
+    assert ifheader.all_tokens(lists) == {"one", "two"}
+
+
+@pytest.mark.parametrize("text", ["(<>)", "(<a\x00b>)", "(<a\x1fb>)", '(["a\x7fb"])', "<> (<a>)"])
+def test_nothing_that_is_no_url_or_tag_is_one(text):
+    """An empty URL and control characters, which a storage might read in its own way, are refused."""
+    with pytest.raises(GatewayError):
+        ifheader.parse(text)
