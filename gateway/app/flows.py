@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.app import people as meeting_people
 from gateway.app import sshaway, transfers
 from gateway.app.core import Core
-from gateway.app.peers import Far
+from gateway.app.peers import Far, contact_rule
 from gateway.app.people import Meeting
 from gateway.app.storage import Near
 from gateway.app.transfers import Transferring
@@ -81,7 +81,7 @@ def build(core: Core, far: Far, near: Near, people: Identity, queue: SaqQueue) -
         receive_share=_receive_share(core, far, people, meeting),
         notify=_notify(core, far, end_share, queue, meeting),
         exchange_token=_exchange_token(core, far),
-        open_access=_open_access(core, near),
+        open_access=_open_access(core, far, near),
         send_share=send_share,
         change_share=_change_share(core, near, deliver_sent),
         end_share=end_share,
@@ -235,6 +235,7 @@ def _exchange_token(core: Core, far: Far) -> ExchangeToken:
     return ExchangeToken(
         shares=core.store.table(SENT_SHARES),
         health=core.store.health,
+        may_contact=contact_rule(far.rules),
         must_sign=far.must_sign,
         issue=core.keys.issue,
         public_url=core.config.public_url,
@@ -244,12 +245,13 @@ def _exchange_token(core: Core, far: Far) -> ExchangeToken:
     )
 
 
-def _open_access(core: Core, near: Near) -> OpenAccess[Narrowed]:
+def _open_access(core: Core, far: Far, near: Near) -> OpenAccess[Narrowed]:
     open_access: OpenAccess[Narrowed] = OpenAccess(
         shares=core.store.table(SENT_SHARES),
         watch=core.watch,
         health=core.store.health,
         verify_token=core.keys.verify,
+        may_contact=contact_rule(far.rules),
         # A narrowed storage asks the very flow that opened it whether its grant still stands.
         narrow=lambda grant: near.narrow(grant, lambda: open_access.still_stands(grant)),
         now=core.now,

@@ -107,7 +107,7 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         must_sign=must_sign,
         check_url=check_url,
         messages=messages,
-        standing=standing.build(core, records, board, messages),
+        standing=standing.build(core, records, board, messages, rules),
         names=resolver,
         backend=lambda url, authorize, renew: WebdavBackend(
             transfers, url, authorize, renew=renew, traits=WebdavTraits(tells_digests=True)

@@ -13,6 +13,8 @@ from gateway.errors import GatewayError, Kind, unavailable
 from gateway.flows.directory import Directories, DirectorySource
 from gateway.flows.standing import StandingBoard, StandingBook
 from gateway.log import get_logger
+from gateway.model.grant import Grant
+from gateway.model.policy import Deny, PeerRules, may_contact
 from gateway.peers.fetch import Fetcher, Miss
 from gateway.peers.records import PeerRecords
 from gateway.store.tables import DIRECTORIES
@@ -22,8 +24,10 @@ log = get_logger(__name__)
 DIRECTORY_TYPES = "application/jose+json, application/jose, application/json"
 
 
-def build(core: Core, records: PeerRecords, board: StandingBoard, session: aiohttp.ClientSession) -> StandingBook:
-    """Return what reads and writes the decisions.
+def build(
+    core: Core, records: PeerRecords, board: StandingBoard, session: aiohttp.ClientSession, rules: PeerRules
+) -> StandingBook:
+    """Return what reads and writes the decisions; whoever is served against them is cut off at once.
 
     Raises:
         GatewayError: `CONFIGURATION` if the keys of a directory cannot be read.
@@ -41,7 +45,14 @@ def build(core: Core, records: PeerRecords, board: StandingBoard, session: aioht
             keep_seconds=options.directory_keep,
             now=core.now,
         ),
+        shown=lambda: core.watch.cut(lambda grant: _is_forbidden(grant, rules)),
     )
+
+
+def _is_forbidden(grant: Grant, rules: PeerRules) -> bool:
+    """Tell whether the server of a grant's recipient is refused; a doubt ends nothing that has begun."""
+    verdict = may_contact(grant.recipient.host, rules)
+    return isinstance(verdict, Deny) and verdict.kind is Kind.FORBIDDEN
 
 
 async def begin(book: StandingBook) -> None:

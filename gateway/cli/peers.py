@@ -71,9 +71,10 @@ def allow(host: str, config_path: Path | None) -> None:
 @config_option
 @click.option("-n", "--dry-run", is_flag=True, help="Only say what would change.")
 def block(host: str, config_path: Path | None, *, dry_run: bool) -> None:
-    """Take no messages from HOST and send none; without a port, HOST on every port.
+    """Have nothing to do with HOST, both ways; without a port, HOST on every port.
 
-    Shares that stand are not ended by it: revoke them, if they are to go.
+    Messages are refused, and nobody there opens what was shared with them: what they have open is cut off. Shares are
+    not ended by it: they open again when the block is taken back. Revoke them, if they are to go.
     """
     if dry_run:
         _with(config_path, lambda admin: _would_block(admin, host))

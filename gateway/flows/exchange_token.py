@@ -26,6 +26,7 @@ class ExchangeToken:
     """Issues access tokens.
 
     Attributes:
+        may_contact: raises for hosts that our lists exclude, or as long as that is not known.
         must_sign: tells whether a provider has to sign to us (it publishes keys, it has signed before, or we demand
             it of everybody).
         lifetime_seconds: the longest life of a token.
@@ -33,6 +34,7 @@ class ExchangeToken:
 
     shares: Table[SentShare]
     health: StoreHealth
+    may_contact: Callable[[Host], None]
     must_sign: Callable[[Host], Awaitable[bool]]
     issue: Callable[[TokenClaims], Secret]
     public_url: str
@@ -46,13 +48,16 @@ class ExchangeToken:
         Raises:
             TokenRefused: `invalid_grant` for an unknown, ended or expired share, `invalid_client` for the wrong
                 signer or for none where there has to be one (TOK-3).
-            GatewayError: `UNAVAILABLE` if the store is away or is not ours.
+            GatewayError: `FORBIDDEN` if the recipient's server is not dealt with (DISC-8), `UNAVAILABLE` if the store
+                is away or is not ours.
         """
         share = await self.shares.find("secret", request.code.reveal())
         now = self.now()
         if share is None:
             await self.health.check_marker()
             raise TokenRefused(TokenError.INVALID_GRANT, "This code is not known.")
+        # Without a signature nobody has asked yet whether we deal with the recipient's server.
+        self.may_contact(share.recipient.host)
         await self._check_client(peer, share)
         if not share.stands(now):
             raise TokenRefused(TokenError.INVALID_GRANT, "The share has ended.")

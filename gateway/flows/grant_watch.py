@@ -71,6 +71,12 @@ class GrantWatch:
         self._drop(grant_id)
         await self._feed.publish(TOPIC, grant_id)
 
+    def cut(self, is_refused: Callable[[Grant], bool]) -> None:
+        """End what is served here under grants that are refused now, though they have not ended."""
+        for grant, _ in tuple(self._serving.values()):
+            if is_refused(grant):
+                self._drop(grant.grant_id)
+
     def recall(self, fingerprint: str) -> Grant | None:
         """Return the grant that this credential was proven to open, if that may still be believed."""
         known = self._proven.get(fingerprint)
@@ -137,7 +143,7 @@ class GrantWatch:
             del self._proven[fingerprint]
         _, tasks = self._serving.get(grant_id, (None, set()))
         for task in tuple(tasks):
-            task.cancel(f"grant {grant_id} ended")
+            task.cancel(f"grant {grant_id} is not served any more")
 
     def _forget_all(self) -> None:
         self.generation += 1

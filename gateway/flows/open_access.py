@@ -3,6 +3,9 @@
 This is the only place where a stranger's secret becomes access. What comes out is `Access`: the grant and a backend
 that cannot reach beyond it. A refusal is 401 only where the peer may believe it: an unknown or expired token, a bare
 secret where an exchanged token is required, an ended share. An absent or foreign store is an outage (DESIGN 6).
+
+A grant opens only while its recipient's server is dealt with: what the operator decides about servers is asked anew
+each time, so a block holds at once, and what was granted is there again when it is lifted (DISC-8).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from gateway.crypto.jwt import TokenInvalid
 from gateway.errors import GatewayError, Kind
 from gateway.flows.grant_watch import GrantWatch
 from gateway.flows.ports import Clock
+from gateway.model.address import Host
 from gateway.model.grant import ClaimedCredential, CredentialForm, Grant
 from gateway.model.share import SSH_USER_PREFIX, Requirement, SentShare
 from gateway.model.token import TokenClaims
@@ -42,6 +46,7 @@ class OpenAccess(Generic[B]):
 
     Attributes:
         verify_token: returns the claims of one of our own access tokens or raises `TokenInvalid`.
+        may_contact: raises for hosts that our lists exclude, or as long as that is not known.
         narrow: makes the narrowed storage of a grant; the wrapping is decided by `app`.
     """
 
@@ -49,6 +54,7 @@ class OpenAccess(Generic[B]):
     watch: GrantWatch
     health: StoreHealth
     verify_token: Callable[[str, float], TokenClaims]
+    may_contact: Callable[[Host], None]
     narrow: Callable[[Grant], Awaitable[B]]
     now: Clock
     _narrowed: OrderedDict[str, tuple[Grant, B]] = field(default_factory=OrderedDict)
@@ -57,7 +63,8 @@ class OpenAccess(Generic[B]):
         """Return what the first credential that opens anything opens.
 
         Raises:
-            GatewayError: `UNAUTHENTICATED` if none does, `UNAVAILABLE` if that cannot be known now.
+            GatewayError: `UNAUTHENTICATED` if none does, `FORBIDDEN` if the recipient's server is not dealt with,
+                `UNAVAILABLE` if that cannot be known now.
         """
         refusal = GatewayError(Kind.UNAUTHENTICATED, "A token or secret of a share is needed.", code="no-credential")
         for credential in credentials:
@@ -68,7 +75,7 @@ class OpenAccess(Generic[B]):
                     raise
                 refusal = error
             else:
-                return Access(grant, await self._narrowed_to(grant))
+                return await self._access(grant)
         raise refusal
 
     async def open_with_key(self, claimed_user: str, claimed_key: str) -> Access[B]:
@@ -90,7 +97,7 @@ class OpenAccess(Generic[B]):
             share = await self._share_with_key(claimed_user, claimed_key)
             grant = _grant(share)
             self.watch.remember(fingerprint, grant, None, generation=generation)
-        return Access(grant, await self._narrowed_to(grant))
+        return await self._access(grant)
 
     async def _share_with_key(self, claimed_user: str, claimed_key: str) -> SentShare:
         share = await self.shares.get(claimed_user.removeprefix(SSH_USER_PREFIX))
@@ -102,6 +109,12 @@ class OpenAccess(Generic[B]):
         ):
             return share
         raise GatewayError(Kind.UNAUTHENTICATED, "This key opens nothing here.", code="invalid-key")
+
+    async def _access(self, grant: Grant) -> Access[B]:
+        backend = await self._narrowed_to(grant)
+        # Last, so that nothing comes between this and the moment from which on a block cuts who is served.
+        self.may_contact(grant.recipient.host)
+        return Access(grant, backend)
 
     async def _narrowed_to(self, grant: Grant) -> B:
         # It holds nothing of a request, so the next one under an equal grant uses it too.
@@ -117,8 +130,10 @@ class OpenAccess(Generic[B]):
         """Do nothing if the grant stands; asked at every verb, since a session can outlive its grant.
 
         Raises:
-            GatewayError: `UNAUTHENTICATED` if the share has ended, `UNAVAILABLE` if that cannot be known now.
+            GatewayError: `UNAUTHENTICATED` if the share has ended, `FORBIDDEN` if the recipient's server is not dealt
+                with any more, `UNAVAILABLE` if that cannot be known now.
         """
+        self.may_contact(grant.recipient.host)
         if self.watch.vouches(grant):
             return
         generation = self.watch.generation

@@ -6,6 +6,7 @@ again whenever somebody tells of a change, after every gap in the news, and from
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from gateway.flows.directory import Directories
@@ -39,12 +40,17 @@ class StandingBoard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandingBook:
-    """Reads the decisions from the store, and writes new ones."""
+    """Reads the decisions from the store, and writes new ones.
+
+    Attributes:
+        shown: called whenever the board shows what was read, so that who is served against it can be sent away.
+    """
 
     board: StandingBoard
     records: PeerRecords
     directories: Directories
     feed: Feed
+    shown: Callable[[], None] = lambda: None
 
     async def load(self) -> None:
         """Read all decisions."""
@@ -55,6 +61,7 @@ class StandingBook:
                 members=await self.directories.members(),
             )
         )
+        self.shown()
 
     async def follow(self) -> None:
         """Read them again on every piece of news; runs until it is stopped."""

@@ -57,6 +57,12 @@ class Exchange:
             "created_at": NOW - 10,
         }
         self.health, self.issued, self.asked = Health(), [], []
+        self.contacted, self.contact_fault = [], None
+
+        def contact(host):
+            self.contacted.append(host)
+            if self.contact_fault:
+                raise self.contact_fault
 
         async def has_to_sign(host):
             self.asked.append(host)
@@ -69,6 +75,7 @@ class Exchange:
         self.flow = ExchangeToken(
             shares=Shares(SentShare(**{**facts, **changes})),
             health=self.health,
+            may_contact=contact,
             must_sign=has_to_sign,
             issue=issue,
             public_url="https://here.example.org",
@@ -156,6 +163,22 @@ async def test_another_provider_is_refused():
         "peer": "else.example.org",
         "log_level": "warning",
     }
+
+
+@pytest.mark.req("DISC-8")
+@pytest.mark.parametrize("peer", [RECIPIENT, UNSIGNED])
+@pytest.mark.parametrize(
+    "fault",
+    [GatewayError(Kind.FORBIDDEN, "there.example.org is not allowed here."), unavailable("That cannot be known now.")],
+)
+async def test_a_blocked_server_gets_no_token(peer, fault):
+    """Signed or not, nothing is issued while the recipient's server is refused; nothing else is asked about it."""
+    exchange = Exchange()
+    exchange.contact_fault = fault
+    with pytest.raises(GatewayError) as caught:
+        await exchange.run(peer)
+    assert caught.value is fault
+    assert (exchange.contacted, exchange.issued, exchange.asked) == ([THERE], [], [])
 
 
 @pytest.mark.req("TOK-3")

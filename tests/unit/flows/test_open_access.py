@@ -1,5 +1,6 @@
 """A stranger's credential opens its own grant, and nothing else opens anything."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -49,7 +50,8 @@ class World:
         }
         self.share = SentShare(**facts | changes)
         self.time, self.reads, self.narrowed = NOW, 0, []
-        self.marker_fault = self.token_fault = None
+        self.marker_fault = self.token_fault = self.contact_fault = None
+        self.contacted = []
         self.token_expires_at = int(NOW) + 60
         self.watch = GrantWatch(self, lambda: self.time)
         self.flow = OpenAccess(
@@ -57,6 +59,7 @@ class World:
             watch=self.watch,
             health=self,
             verify_token=self.verify,
+            may_contact=self.contact,
             narrow=self.narrow,
             now=lambda: self.time,
         )
@@ -87,6 +90,11 @@ class World:
             issued_at=int(NOW),
             expires_at=self.token_expires_at,
         )
+
+    def contact(self, host):
+        self.contacted.append(host)
+        if self.contact_fault:
+            raise self.contact_fault
 
     async def narrow(self, grant):
         self.narrowed.append(grant)
@@ -355,6 +363,87 @@ async def test_a_grant_stands_until_its_end(after, stands):
     assert await world.flow.stands("id1") == stands
 
 
+BLOCKED = GatewayError(Kind.FORBIDDEN, "there.example.org is not allowed here.", code="peer-denied")
+DOUBT = unavailable("Who is allowed here cannot be known now.")
+
+
+@pytest.mark.req("DISC-8")
+@pytest.mark.parametrize("fault", [BLOCKED, DOUBT])
+@pytest.mark.parametrize("credential", [bearer("s3cret"), basic("s3cret"), bearer("x.id1.y")])
+async def test_a_grant_to_a_server_that_is_not_dealt_with_does_not_open(credential, fault):
+    """A good credential is refused, for good or for now, while its recipient's server is, which is asked about."""
+    world = World()
+    world.contact_fault = fault
+    with pytest.raises(GatewayError) as caught:
+        await world.open(credential)
+    assert caught.value is fault
+    assert world.contacted == ["there.example.org"]
+
+
+@pytest.mark.req("DISC-8")
+async def test_a_block_reaches_what_was_proven_and_its_end_gives_it_back():
+    """A remembered credential is refused from the moment of a block on, and opens the same grant after it."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("s3cret"))
+    world.contact_fault = BLOCKED
+    assert await world.refused(bearer("s3cret")) == (Kind.FORBIDDEN, "peer-denied")
+    world.contact_fault = None
+    assert (await world.open(bearer("s3cret"))).grant == GRANT
+
+
+async def test_a_block_while_a_storage_is_narrowed_wins():
+    """What is decided during the last wait before a grant opens counts: nothing lies between the look and the use."""
+    world = World()
+    narrow = world.flow.narrow
+
+    async def slow(grant):
+        world.contact_fault = BLOCKED
+        return await narrow(grant)
+
+    object.__setattr__(world.flow, "narrow", slow)
+    assert await world.refused(bearer("s3cret")) == (Kind.FORBIDDEN, "peer-denied")
+
+
+@pytest.mark.req("DISC-8")
+@pytest.mark.parametrize("fault", [BLOCKED, DOUBT])
+async def test_no_verb_passes_under_a_grant_to_a_server_that_is_blocked_meanwhile(fault):
+    """A session that outlives a block is refused at its next verb, though its grant is known to stand."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.flow.still_stands(GRANT)
+    world.contact_fault, world.contacted = fault, []
+    with pytest.raises(GatewayError) as caught:
+        await world.flow.still_stands(GRANT)
+    assert caught.value is fault
+    assert world.contacted == ["there.example.org"]
+
+
+@pytest.mark.parametrize("refused", ["id1", "id2"])
+async def test_a_block_cuts_what_is_served_under_its_grants_and_nothing_else(refused):
+    """Of the tasks that serve under grants those are cancelled whose grant is refused, and it has to be proven anew."""
+    world = World()
+    await world.hear(Gap(), Beat())
+    await world.open(bearer("s3cret"))
+    reads, begun = world.reads, asyncio.Event()
+
+    async def serve():
+        with world.watch.serving(GRANT):
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(serve())
+    await begun.wait()
+    world.watch.cut(lambda grant: grant.grant_id == refused)
+    done, _ = await asyncio.wait([task], timeout=0.05)
+    assert bool(done) == (refused == "id1")
+    await world.open(bearer("s3cret"))
+    assert world.reads - reads == (1 if refused == "id1" else 0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 KEY = "ssh-ed25519 AAAA"
 
 
@@ -429,6 +518,18 @@ async def test_what_was_shared_on_stands_as_long_as_what_it_came_from(state, sta
 
     world.get = get
     assert await world.flow.stands("id1") == stands
+
+
+@pytest.mark.req("SHARE-4", "DISC-8")
+@pytest.mark.parametrize("fault", [BLOCKED, DOUBT])
+async def test_a_key_opens_nothing_while_its_server_is_blocked(fault):
+    """A named key is refused, also one that was proven before, while the server that named it is."""
+    world = with_key()
+    await world.hear(Gap(), Beat())
+    await world.flow.open_with_key("ocm-id1", KEY)
+    world.contact_fault, world.contacted = fault, []
+    assert (await key_refused(world, "ocm-id1", KEY))[0] is fault.kind
+    assert world.contacted == ["there.example.org"]
 
 
 @pytest.mark.req("SHARE-4")
