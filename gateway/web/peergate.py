@@ -5,7 +5,8 @@ host that it claims to come from, the signature itself, and the memory of signat
 `VerifiedPeer`, or an `UnsignedPeer` that the policy admits. A repeated signature is answered from the recorded
 outcome of the first; a refused message leaves no trace in that memory.
 
-Keys that cannot be fetched are an outage (503), not a refusal; the whole look-up has a few seconds.
+Keys that cannot be fetched are an outage (503), not a refusal. Whatever has to be asked for, of however many hosts, has
+a few seconds together: deployed senders wait five for the answer (`dialects.md` 14.3).
 """
 
 from __future__ import annotations
@@ -77,18 +78,19 @@ class PeerGate:
                 if the sender's keys or the store cannot be reached, `LIMITED`.
         """
         message = Message(request.method, self.public_url, request.raw_path, _fields(request), body)
+        deadline = asyncio.get_running_loop().time() + self.verification_seconds
         try:
             proof = claimed_proof(message)
             await self._check_rate(f"messages-from:{network_of(request.remote or '')}")
             if proof is None:
-                return await answer(await self._unsigned(await claim(None)))
-            peer = await self._verified(proof, await claim(proof.unverified_key_id))
+                return await answer(await self._unsigned(await claim(None), deadline))
+            peer = await self._verified(proof, await claim(proof.unverified_key_id), deadline)
         except SignatureError as error:
             log.warning("signature refused", reason=error.reason.value)
             raise GatewayError(Kind.UNAUTHENTICATED, str(error), code=error.reason.value) from error
         return await self._once(proof.replay_key, lambda: answer(peer))
 
-    async def _unsigned(self, hosts: tuple[Host, ...]) -> UnsignedPeer:
+    async def _unsigned(self, hosts: tuple[Host, ...], deadline: float) -> UnsignedPeer:
         host = hosts[0] if hosts else None
         if host is None:
             if self.rules.must_sign:
@@ -96,17 +98,17 @@ class PeerGate:
             return UnsignedPeer(None)
         self._check_lists(host)
         # What it publishes decides whether it has to sign, so it is asked if we do not know it.
-        verdict = may_accept_unsigned(await self.resolver.recall(host), self.rules)
+        verdict = may_accept_unsigned(await self.resolver.recall(host, deadline=deadline), self.rules)
         if isinstance(verdict, Deny):
             raise verdict.error()
         return UnsignedPeer(host)
 
-    async def _verified(self, proof: Proof, hosts: Iterable[Host]) -> VerifiedPeer:
+    async def _verified(self, proof: Proof, hosts: Iterable[Host], deadline: float) -> VerifiedPeer:
         refusal = SignatureError(Reason.KEY_UNKNOWN, "The key of this signature is not known.")
         for host in hosts:
             self._check_lists(host)
             try:
-                await proof.check(host, self.resolver, now=self.now(), deadline=self._deadline())
+                await proof.check(host, self.resolver, now=self.now(), deadline=deadline)
             except SignatureError as error:
                 if error.reason is not Reason.KEY_UNKNOWN:
                     refusal = error
@@ -116,9 +118,6 @@ class PeerGate:
             await self.resolver.heard_from(host)
             return VerifiedPeer(host, proof.unverified_key_id)
         raise refusal
-
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self.verification_seconds
 
     async def _check_rate(self, key: str) -> None:
         wait = await self.counter.take(key, per_second=self.messages_per_second, burst=self.messages_burst)

@@ -43,7 +43,8 @@ MAX_AGE_SECONDS = 300
 class Reply:
     """What the peer answers at a path, instead of what it would.
 
-    `is_silent` never answers, `is_endless` never stops answering, `is_cut` drops the connection.
+    `is_silent` never answers, `is_endless` never stops answering, `is_cut` drops the connection, `delay` is the time in
+    seconds that it takes.
     """
 
     status: int = 200
@@ -52,6 +53,7 @@ class Reply:
     is_silent: bool = False
     is_endless: bool = False
     is_cut: bool = False
+    delay: float = 0.0
 
     def payload(self) -> bytes:
         if isinstance(self.body, bytes):
@@ -253,6 +255,7 @@ class FakePeer:
     async def _reply(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.is_silent:
             await self._closing.wait()
+        await asyncio.sleep(reply.delay)
         if reply.is_cut and request.transport is not None:
             request.transport.close()
         if reply.is_endless:

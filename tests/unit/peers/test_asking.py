@@ -64,14 +64,23 @@ async def test_memory_is_bounded(ask, monkeypatch):
     assert list(ask._failures) == ["c", "d", "e"]
 
 
-async def test_deadline_ends_the_asking(ask):
+async def test_deadline_ends_the_asking(ask, monkeypatch):
     """What is not there at the deadline is unavailable, and remembered as failed."""
-    deadline = asyncio.get_running_loop().time()
+    monkeypatch.setattr(asking, "FAIR_SECONDS", 0.01)
+    deadline = asyncio.get_running_loop().time() + 0.02
     with pytest.raises(GatewayError, match="in time") as caught:
         await ask.ask("a", Urgency(deadline), asyncio.Event().wait)
     assert caught.value.kind is Kind.UNAVAILABLE
     with pytest.raises(GatewayError, match="in time"):
         await ask.ask("a", Urgency.by(None), succeed)
+
+
+async def test_too_short_a_time_is_no_failure(ask):
+    """Who was asked when the deadline was all but over is unavailable now, and is asked again at once."""
+    deadline = asyncio.get_running_loop().time() + asking.FAIR_SECONDS / 50
+    with pytest.raises(GatewayError, match="in time"):
+        await ask.ask("a", Urgency(deadline), asyncio.Event().wait)
+    assert await ask.ask("a", Urgency.by(None), succeed) == "fine"
 
 
 async def test_deadline_ends_the_waiting_for_a_turn(ask):
