@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 NEXTCLOUD = "Nextcloud Server Crawler"
+NEXTCLOUD_35 = "Nextcloud-Server-Crawler/35.0.1"
 OWNCLOUD = "ownCloud Server Crawler"
 GO = "Go-http-client/1.1"
 REQUESTS = "python-requests/2.32.3"
@@ -202,7 +203,7 @@ READERS = (
     *(Reader(f"Nextcloud {n}", NEXTCLOUD, (f"{PROVIDER}/",), nextcloud_28) for n in (28, 29)),
     *(Reader(f"Nextcloud {n}", NEXTCLOUD, (f"{PROVIDER}/",), nextcloud_31) for n in (30, 31)),
     *(Reader(f"Nextcloud {n}", NEXTCLOUD, (WELL_KNOWN, PROVIDER), nextcloud_31) for n in (32, 33, 34)),
-    Reader("Nextcloud 35", NEXTCLOUD, (WELL_KNOWN, PROVIDER), nextcloud_35),
+    Reader("Nextcloud 35", NEXTCLOUD_35, (WELL_KNOWN, PROVIDER), nextcloud_35),
     Reader("ownCloud 10", OWNCLOUD, (f"{PROVIDER}/",), owncloud_10),
     Reader("OpenCloud", GO, (WELL_KNOWN, PROVIDER), opencloud),
     Reader("CERNBox", GO, (WELL_KNOWN, PROVIDER), cernbox),

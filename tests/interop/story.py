@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from interop.peers.base import OWNER, RECIPIENT, SECRET, Offer, Peer, Signing
+from interop.peers.base import OWNER, RECIPIENT, SECRET, Judged, Offer, Peer, Signing
 from interop.peers.davclients import Removed, Unavailable, basic
 from interop.peers.davtree import Tree
 from interop.rows import OLD, RECEIVER_ROWS, SENDER_ROWS, Arrived
 
-from gateway.crypto.keys import load_key_file, save_key_file
+from gateway.crypto.keys import KeyRing, load_key_file, save_key_file
 from support.pair import Clock, Side, folder_storage, side
 
 DAY_SECONDS = 86_400
@@ -209,11 +210,21 @@ class Receiving:
             return answer.status
 
     async def rotation(self) -> None:
-        """We sign with another key: the next share is taken as the last was."""
-        await rotate(self.ours)
-        before = len(self.peer.judged)
-        share = await self.ours.share("/Project", self.peer.address)
-        hold(share["state"] == "delivered", [one.why for one in self.peer.judged[before:]])
+        """We sign with another key: the next share is taken as the last was, also by who keeps our key set."""
+        peer = self.peer
+        old_key = key_named(peer.judged[-1])
+        exchange_keys(self.ours, KeyRing.rotate, since=2 * DAY_SECONDS)
+        if peer.signing is Signing.RFC9421:
+            # It has read our keys while the next one was shown and not used, and reads them no more.
+            await peer.look()
+            peer.keeps_keys = True
+        exchange_keys(self.ours, KeyRing.advance)
+        before = len(peer.judged)
+        share = await self.ours.share("/Project", peer.address)
+        peer.keeps_keys = False
+        hold(share["state"] == "delivered", [one.why for one in peer.judged[before:]])
+        is_other = key_named(peer.judged[-1]) != old_key
+        hold(is_other is (peer.signing is not Signing.NONE), "signed with the old key")
 
     async def end(self) -> None:
         """How it ends."""
@@ -257,12 +268,16 @@ class Receiving:
                 holds(self.peer, self.peer.share_told)
 
 
-async def rotate(ours: Side) -> None:
-    """Let the gateway sign with new keys, after the time in which peers may have learned of them."""
+def key_named(judged: Judged) -> str:
+    """Return the name of the key that a message of ours was signed with, in either way of signing."""
+    fields = " ".join(value for name, value in judged.message.headers.items() if name.lower().startswith("signature"))
+    return next(iter(re.findall(r'(?i)keyid="([^"]+)"', fields)), "")
+
+
+def exchange_keys(ours: Side, step: Callable[[KeyRing, float], KeyRing], *, since: float = 0.0) -> None:
+    """Let the gateway take a step of an exchange of keys, as if so many seconds ago."""
     path = ours.config.data_dir / "keys.json"
-    ring = load_key_file(path)
-    begun = ours.clock() - 2 * DAY_SECONDS
-    save_key_file(path, ring.rotate(begun).advance(ours.clock()))
+    save_key_file(path, step(load_key_file(path), ours.clock() - since))
     ours.gateway.tasks.deliver_sent.client.signer.keys.__self__.read_again()
 
 
@@ -443,6 +458,7 @@ class Sending:
         self.ours.clock.ahead += 120
         status, body = await self.send(Offer("18", f"{SECRET}18"))
         hold(status == 201, (status, body))
+        hold((await self.ours.received())[0]["is_signed"], "not taken as signed")
 
     async def unsigned(self) -> None:
         """Who signs has to go on signing; who never signed may go on as well."""

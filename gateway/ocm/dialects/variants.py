@@ -9,7 +9,8 @@ from __future__ import annotations
 from gateway.ocm.discovery import Variant
 
 LEGACY_PATH = "/ocm-provider"
-_LEGACY_AGENTS = ("Nextcloud Server Crawler", "ownCloud Server Crawler")
+# Nextcloud 35.0.1 was seen to write hyphens, and its version.
+_LEGACY_AGENTS = ("Nextcloud Server Crawler", "Nextcloud-Server-Crawler/", "ownCloud Server Crawler")
 _STRINGS_AGENTS = ("Go-http-client/",)
 # One reader of each form, for trying whether each gets its own.
 SAMPLE_AGENTS = ("ocm-gateway", "Nextcloud Server Crawler", "Go-http-client/2.0")

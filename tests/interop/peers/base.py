@@ -109,6 +109,7 @@ class Peer(FakePeer):
         wanted: the statuses that it takes for success of a share.
         has_invites: whether its users can meet ours by invitations.
         bad_invite: what it answers to a token that it does not know.
+        keeps_keys: whether it reads our keys no more, having read them once.
         guest_member: the member in which it looks for who accepted.
         needs_listing, needs_contact: whether it takes shares only of servers that its administrator listed, and only of
             people whose invitation was accepted.
@@ -130,6 +131,7 @@ class Peer(FakePeer):
     wanted = frozenset({201})
     agent = "test"
     escapes_slashes = False
+    keeps_keys = False
     mount_class: type[Mount] = Mount
 
     def __init__(self, url: str) -> None:
@@ -207,7 +209,7 @@ class Peer(FakePeer):
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith(self.dav_path):
             return await self.serve_file(request)
-        if request.method == "POST":
+        if request.method == "POST" and not self.keeps_keys:
             # Keys are looked up when they are needed: at each message.
             await self.look()
         return await super()._serve(request)

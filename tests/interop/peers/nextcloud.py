@@ -210,6 +210,7 @@ class Nextcloud35(Nextcloud33):
     product = "Nextcloud 35"
     reader = "Nextcloud 35"
     signing = Signing.RFC9421
+    agent = "Nextcloud-Server-Crawler/35.0.1"
     bad_grant = 401
 
     def __init__(self, url: str) -> None:

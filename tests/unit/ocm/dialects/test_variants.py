@@ -15,6 +15,7 @@ from gateway.ocm.discovery import Variant
         ("/.well-known/ocm", "Mozilla/5.0 Nextcloud Server Crawler", Variant.FULL),
         ("/.well-known/ocm", "Go-http-client", Variant.FULL),
         ("/.well-known/ocm", "Nextcloud Server Crawler", Variant.LEGACY),
+        ("/.well-known/ocm", "Nextcloud-Server-Crawler/35.0.1", Variant.LEGACY),
         ("/.well-known/ocm", "ownCloud Server Crawler", Variant.LEGACY),
         ("/.well-known/ocm", "Go-http-client/1.1", Variant.STRINGS),
         ("/.well-known/ocm", "Go-http-client/2.0", Variant.STRINGS),
