@@ -25,7 +25,7 @@ from gateway.identity.throttle import network_of
 from gateway.log import get_logger
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, UnsignedPeer, VerifiedPeer
-from gateway.model.policy import Deny, PeerRules, may_accept_unsigned, may_contact
+from gateway.model.policy import SIGNATURE_MISSING, Deny, PeerRules, may_accept_unsigned, may_contact
 from gateway.peers.resolver import PeerResolver
 from gateway.store.base import Busy, Counter, Once, Recorded
 from gateway.web.proofs import Message, Proof, claimed_proof
@@ -92,11 +92,13 @@ class PeerGate:
 
     async def _unsigned(self, hosts: tuple[Host, ...], deadline: float) -> UnsignedPeer:
         host = hosts[0] if hosts else None
+        if host is not None:
+            self._check_lists(host)
+        # Where everybody has to sign, nobody is asked for the sake of who does not.
+        if self.rules.must_sign:
+            raise GatewayError(Kind.UNAUTHENTICATED, "Messages have to be signed here.", code=SIGNATURE_MISSING)
         if host is None:
-            if self.rules.must_sign:
-                raise GatewayError(Kind.UNAUTHENTICATED, "Messages have to be signed here.", code="signature-missing")
             return UnsignedPeer(None)
-        self._check_lists(host)
         # What it publishes decides whether it has to sign, so it is asked if we do not know it.
         verdict = may_accept_unsigned(await self.resolver.recall(host, deadline=deadline), self.rules)
         if isinstance(verdict, Deny):
