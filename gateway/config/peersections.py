@@ -15,7 +15,10 @@ class Criteria(Section):
     """What peers must do; each is announced in discovery and enforced."""
 
     must_use_http_sig: bool = Field(default=False, description="Refuse what is not signed.")
-    must_exchange_token: bool = Field(default=False, description="Open shares only to exchanged tokens.")
+    must_exchange_token: bool = Field(
+        default=False,
+        description="Open shares only to exchanged tokens, and take only shares that demand them.",
+    )
     must_invite: bool = Field(
         default=False,
         description="Share only between people of whom one accepted the other's invitation.",

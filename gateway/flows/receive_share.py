@@ -18,7 +18,14 @@ from gateway.log import get_logger
 from gateway.model.access import SshAccess
 from gateway.model.address import Host
 from gateway.model.peer import AnyPeer, VerifiedPeer
-from gateway.model.policy import Deny, PeerRules, may_receive_share, may_share_between, recipient_names
+from gateway.model.policy import (
+    Deny,
+    PeerRules,
+    may_open_by_secret,
+    may_receive_share,
+    may_share_between,
+    recipient_names,
+)
 from gateway.model.secret import Secret
 from gateway.model.share import Message, MessageKind, ReceivedShare, ReceivedState
 from gateway.model.user import KnownUser
@@ -79,9 +86,9 @@ class ReceiveShare:
             peer: who sent it, proven or not.
 
         Raises:
-            GatewayError: `FORBIDDEN` or `UNAUTHENTICATED` by policy, `INVALID` for an unknown recipient,
-                `NOT_IMPLEMENTED` for what we cannot take, `LIMITED` or `NO_SPACE` if there are too many; nothing is
-                stored then.
+            GatewayError: `FORBIDDEN` or `UNAUTHENTICATED` by policy, `INVALID` for an unknown recipient or a share that
+                does not demand the tokens that we do, `NOT_IMPLEMENTED` for what we cannot take, `LIMITED` or
+                `NO_SPACE` if there are too many; nothing is stored then.
         """
         verdict = may_receive_share(peer, notification.owner, notification.sender, self.rules)
         if isinstance(verdict, Deny):
@@ -96,6 +103,9 @@ class ReceiveShare:
         share = self._share(peer, notification, recipient, is_accepted=is_trusted or self.is_auto_accepting)
         if not (share.webdav.is_offered or share.ssh):
             raise GatewayError(Kind.NOT_IMPLEMENTED, "Nothing in the protocol of this share can be used here.")
+        verdict = may_open_by_secret(share.webdav.requirements, self.rules)
+        if share.webdav.is_offered and isinstance(verdict, Deny):
+            raise verdict.error()
         kept = await self._kept(peer, share)
         keys = (kept.ssh.public_key,) if kept.ssh is not None else ()
         return Receipt(recipient_display_name=recipient.display_name, public_keys=keys)

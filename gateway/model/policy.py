@@ -180,6 +180,18 @@ def may_receive_share(peer: AnyPeer, owner: OcmAddress, sender: OcmAddress, rule
     return may_contact(owner.host, rules)
 
 
+def may_open_by_secret(requirements: AbstractSet[Requirement], rules: PeerRules) -> Allow | Deny:
+    """Decide whether a share that comes in may be one that its bare secret opens (SHARE-6, DISC-5).
+
+    Args:
+        requirements: what the share itself demands of us.
+    """
+    if not rules.must_exchange_token or Requirement.MUST_EXCHANGE_TOKEN in requirements:
+        return Allow()
+    public = f"Only shares that require {_EXCHANGE_CRITERION} are taken here."
+    return Deny(Kind.INVALID, public, code="exchange-not-required")
+
+
 def may_share_between(contact: Contact | None, rules: PeerRules) -> Allow | Deny:
     """Decide whether a share may pass between a local user and somebody elsewhere (INV-4, SHARE-8).
 

@@ -162,6 +162,59 @@ async def test_required_token_is_the_only_way(sender):
     assert sender.shown() == []
 
 
+def issuing(sender, seconds):
+    """Let a sender give a token of its own at each exchange, and open only to those that have not ended."""
+    ends = {}
+    path = "/ocm/token"
+
+    def exchange(_received):
+        token = f"token-{len(ends)}"
+        ends[f"Bearer {token}"] = sender.gateway.clock() + seconds
+        return Reply(200, {"access_token": token, "token_type": "Bearer", "expires_in": seconds})
+
+    def answer(received):
+        sender.takes = {token for token, end in ends.items() if end > sender.gateway.clock()}
+        return sender._answer(received)
+
+    sender.peer.discovery["tokenEndPoint"] = f"{sender.peer.url}{path}"
+    sender.peer.replies[path] = exchange
+    sender.serve("/dav/ocm/17")
+    sender.peer.replies["/dav/ocm/17"] = answer
+    return ends
+
+
+@pytest.mark.req("ACC-2", "TOK-2", "TOK-4")
+@pytest.mark.parametrize(("life", "kept", "renewed"), [(600, 530, 15), (3600, 3530, 15), (40, 15, 10)])
+async def test_a_token_is_renewed_before_it_ends(sender, bob, life, kept, renewed):
+    """A token is used for most of its life and exchanged anew a while before its end: none is shown that has ended."""
+    ends = issuing(sender, life)
+    share_id = await sender.share(multi(f"{sender.peer.url}/dav/ocm/17", requirements=["must-exchange-token"]))
+    assert await sender.read(share_id) == (200, b"hello")
+    bob.clock.ahead += kept
+    assert await sender.read(share_id) == (200, b"hello")
+    assert len(ends) == 1
+    bob.clock.ahead += renewed
+    assert await sender.read(share_id) == (200, b"hello")
+    assert len(ends) == 2
+    assert sender.shown()[-1] == "Bearer token-1"
+    bob.clock.ahead += 30 * 86_400
+    assert await sender.read(share_id) == (200, b"hello")
+    assert [shown for shown in sender.shown() if shown not in ends] == []
+    assert "Bearer token-0" not in sender.shown()[sender.shown().index("Bearer token-1") :]
+
+
+@pytest.mark.req("TOK-2")
+async def test_a_token_that_is_refused_early_is_exchanged_anew(sender, bob):
+    """A sender may end a token before its time, as Nextcloud does at the next exchange: another is asked for."""
+    ends = issuing(sender, 3600)
+    share_id = await sender.share(multi(f"{sender.peer.url}/dav/ocm/17", requirements=["must-exchange-token"]))
+    assert await sender.read(share_id) == (200, b"hello")
+    bob.clock.ahead += 60
+    ends["Bearer token-0"] = 0.0
+    assert await sender.read(share_id) == (200, b"hello")
+    assert list(ends) == ["Bearer token-0", "Bearer token-1"]
+
+
 async def test_refusal_of_everything_loses_nothing(sender):
     """A sender that refuses all of it for a while is an outage for our user: the share stays, and opens again."""
     sender.serve("/dav/ocm/17")

@@ -20,6 +20,7 @@ from gateway.model.policy import (
     match_identifier,
     may_accept_unsigned,
     may_contact,
+    may_open_by_secret,
     may_receive_share,
     may_share_between,
     may_use,
@@ -288,6 +289,27 @@ def test_listed_by_name(rules, is_listed):
 def test_criteria(rules, criteria):
     """What is advertised as criteria is what the rules enforce."""
     assert rules.criteria == criteria
+
+
+@pytest.mark.req("DISC-5", "SHARE-6")
+@pytest.mark.parametrize(
+    ("requirements", "is_demanded", "is_taken"),
+    [
+        (set(), False, True),
+        ({EXCHANGE}, False, True),
+        ({EXCHANGE}, True, True),
+        ({EXCHANGE, MFA}, True, True),
+        (set(), True, False),
+        ({MFA}, True, False),
+    ],
+)
+def test_shares_that_a_secret_opens(requirements, is_demanded, is_taken):
+    """Where we announce that tokens have to be exchanged, a share that does not demand it is told so and not taken."""
+    verdict = may_open_by_secret(requirements, PeerRules(must_exchange_token=is_demanded))
+    refusal = Deny(
+        Kind.INVALID, "Only shares that require must-exchange-token are taken here.", code="exchange-not-required"
+    )
+    assert verdict == (Allow() if is_taken else refusal)
 
 
 # Unsigned messages
