@@ -14,6 +14,9 @@ from gateway.backends.base import OpenFile
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Entry, ResourcePath
 
+# How long the name of a handle is.
+HANDLE_BYTES = 4
+
 
 class AbandonedError(Exception):
     """The client did not finish what it began."""
@@ -140,8 +143,8 @@ class Handles:
 
     def add(self, handle: Handle) -> bytes:
         """Keep a handle and return its name. `count.take` was called before it was opened."""
-        name = self._next.to_bytes(4)
-        self._next = (self._next + 1) % 2**32
+        name = self._next.to_bytes(HANDLE_BYTES)
+        self._next = (self._next + 1) % 256**HANDLE_BYTES
         self._open[name] = handle
         return name
 

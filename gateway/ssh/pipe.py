@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 import asyncssh
 
+from gateway.ssh.held import Held
+from gateway.ssh.outgoing import Data, Outgoing
+
 INPUT_MAX_BYTES = 1024 * 1024
 # How much may wait for the client's window before the writer waits.
 OUTPUT_MAX_BYTES = 512 * 1024
@@ -53,7 +56,8 @@ class Pipe:
         self._own = Flow()
         self._on_traffic = on_traffic
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
-        self._held = bytearray()
+        self._out: Outgoing | None = None
+        self._held = Held()
         self._is_ended = False
         self._is_paused = False
         self._is_taking = False
@@ -63,11 +67,12 @@ class Pipe:
         """Begin with this channel."""
         self._channel = channel
         channel.set_write_buffer_limits(high=OUTPUT_MAX_BYTES)
+        self._out = Outgoing(channel)
 
     def feed(self, data: bytes) -> None:
         """Take what has come in."""
         self._on_traffic()
-        self._held += data
+        self._held.add(data)
         self._more.set()
         if not self._is_taking:
             self._pause_if_full()
@@ -101,16 +106,15 @@ class Pipe:
             if self._is_ended:
                 return b""
             await self._wait(1)
-        return self._take(min(most, len(self._held)))
+        return self._take(most)
 
-    async def write(self, *parts: bytes) -> None:
+    async def write(self, *parts: Data) -> None:
         """Send bytes; returns when more can be sent."""
-        if self._channel is None or self._channel.is_closing():
+        if self._out is None or self._channel is None or self._channel.is_closing():
             raise EOFError
         self._on_traffic()
-        data = b"".join(parts)
-        self._channel.write(data)
-        if len(data) > TURN_BYTES:
+        self._out.send(*parts)
+        if sum(map(len, parts)) > TURN_BYTES:
             # To encrypt this took a while; others may have their turn before the next piece.
             await asyncio.sleep(0)
         await self._own.wait()
@@ -132,8 +136,7 @@ class Pipe:
         await self._more.wait()
 
     def _take(self, count: int) -> bytes:
-        taken = bytes(self._held[:count])
-        del self._held[:count]
+        taken = self._held.take(count)
         if self._is_paused and len(self._held) < INPUT_MAX_BYTES // 2:
             self._resume_reading()
         return taken

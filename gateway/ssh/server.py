@@ -137,6 +137,7 @@ class SshDoor:
             "host_based_auth": False,
             "gss_host": None,
             "allow_pty": False,
+            "line_editor": False,
             "x11_forwarding": False,
             "agent_forwarding": False,
             "encoding": None,

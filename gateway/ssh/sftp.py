@@ -16,7 +16,7 @@ from gateway.backends.openfile import Synced
 from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
 from gateway.model.resource import ResourcePath
-from gateway.ssh.handles import Count, FileHandle, FolderHandle, Handles
+from gateway.ssh.handles import HANDLE_BYTES, Count, FileHandle, FolderHandle, Handles
 from gateway.ssh.names import Names
 from gateway.ssh.pipe import Pipe
 from gateway.ssh.view import View, path_of
@@ -50,6 +50,8 @@ EXTENSIONS = (
     (b"limits@openssh.com", b"1"),
 )
 LISTING_MAX_BYTES = 64 * 1024
+# What stands before the data of a write: its kind and number, the handle, the offset, and the length of the data.
+WRITE_HEAD_BYTES = 1 + 4 + (4 + HANDLE_BYTES) + 8 + 4
 
 OK: Answer = status(Status.OK)
 EOF: Answer = status(Status.EOF)
@@ -120,7 +122,10 @@ class Sftp:
         size = int.from_bytes(await self._pipe.read(4))
         if not 0 < size <= PACKET_MAX_BYTES:
             raise BadPacketError
-        return Packet(await self._pipe.read(size))
+        head = await self._pipe.read(min(size, WRITE_HEAD_BYTES))
+        if head[0] != Ask.WRITE:
+            return Packet(head + await self._pipe.read(size - len(head)))
+        return Packet(head, await self._pipe.read(size - len(head)))
 
     async def _answer(self, kind: int, packet: Packet) -> Answer:
         answer = self._answers.get(kind)

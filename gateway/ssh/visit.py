@@ -23,6 +23,7 @@ from gateway.model.secret import Secret
 from gateway.ssh.channel import Channel
 from gateway.ssh.guests import Guest
 from gateway.ssh.handles import Count
+from gateway.ssh.incoming import Incoming
 from gateway.ssh.pipe import Flow
 
 if TYPE_CHECKING:
@@ -65,11 +66,9 @@ class Visit(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Take a connection, or drop it at once if there are too many."""
         self._connection = conn
-        # asyncssh leaves these two to do nothing, and would hold without bound what the client does not read.
-        conn.pause_writing = self.flow.pause  # type: ignore[method-assign] # as said
-        conn.resume_writing = self.flow.resume  # type: ignore[method-assign] # as said
         self._door.read_keys()
         _leave_out_fillers(conn)
+        Incoming.stand_before(conn, self.flow)
         peer = conn.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
         limits, network = self._door.limits, self._door.network_of(self._address)

@@ -109,10 +109,14 @@ class Packet:
     """Reads the fields of a packet; bytes behind the last field that is asked for do not matter.
 
     rclone up to 1.60 sends writes whose packet is longer than the data it names; OpenSSH's server ignores the rest too.
+
+    Args:
+        tail: the end of the packet, if it was received as a piece of its own: a field that is all of it is not copied.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, head: bytes, tail: bytes = b"") -> None:
+        self._head = head
+        self._tail = tail
         self._at = 0
 
     def byte(self) -> int:
@@ -146,12 +150,13 @@ class Packet:
         return Attrs(size=size, modified=times[1] if times else None)
 
     def _take(self, count: int) -> bytes:
-        end = self._at + count
-        if end > len(self._data):
+        at, end, split = self._at, self._at + count, len(self._head)
+        if end > split + len(self._tail):
             raise BadPacketError
-        taken = self._data[self._at : end]
         self._at = end
-        return taken
+        if at >= split:
+            return self._tail[at - split : end - split]
+        return self._head[at:end] + self._tail[: max(end - split, 0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
