@@ -34,6 +34,8 @@ class Outgoing:
     """The way out of one channel."""
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        # Not a wrapper around one (`line_editor`): what is counted here is counted in the channel itself.
+        assert isinstance(channel, asyncssh.SSHServerChannel)
         self._channel = channel
         self._connection = channel.get_connection()
         self._current = Current()
