@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.app.inspect import PeerReport, discover_peer, probe_storage
+from gateway.app.inspect import discover_peer, probe_storage
 from gateway.app.migrate import rebind_shares
-from gateway.app.peeradmin import PeerAdmin, peer_admin
+from gateway.app.peeradmin import peer_admin
 from gateway.app.run import Gateway, running, serve_until_stopped
 from gateway.app.state import mark_store
 
 __all__ = [
     "Gateway",
-    "PeerAdmin",
-    "PeerReport",
     "discover_peer",
     "mark_store",
     "peer_admin",

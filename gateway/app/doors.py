@@ -22,14 +22,17 @@ from gateway.app.storage import Near
 from gateway.config import Config
 from gateway.crypto import hostkeys
 from gateway.errors import GatewayError, Kind
+from gateway.flows.peer_admin import PeerAdmin
 from gateway.identity.base import Identity
 from gateway.identity.throttle import network_of
+from gateway.model.admins import Admins
 from gateway.ocm.discovery import DiscoveryOffer
 from gateway.store.base import Counter
 from gateway.store.tables import RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.account import AccountDoors
 from gateway.web.api import ApiDoors
 from gateway.web.apiparts import ApiParts
+from gateway.web.apipeers import PeerApi
 from gateway.web.clientaddress import believe_proxies
 from gateway.web.dav import DavDoor
 from gateway.web.doors import Door, mount
@@ -43,6 +46,7 @@ from gateway.web.peergate import PeerGate
 from gateway.web.sharerequests import RequestDoor
 from gateway.web.token import TokenDoor
 from gateway.web.ui import UiDoors
+from gateway.web.uipeers import PeerPages
 from gateway.web.usergate import UserGate
 
 # A form of a page is small; files are streamed and do not count.
@@ -68,7 +72,7 @@ async def build(
     copies = (*transfers.doors(core, flows.transferring, ui.pages, parts), *keys)
     met = meeting.user_doors(core, flows.meeting, flows.request_share, parts)
     users = (*mounting.doors(core, mounts, parts), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
-    mount(app, (*_protocol(core, flows, far), *users))
+    mount(app, (*_protocol(core, flows, far), *users, *_administration(core, far, ui.pages, parts)))
     elsewhere = behind.build(core, api.gate.cookie)
     app.router.add_route("*", "/{path:.*}", elsewhere.answer, expect_handler=leave_to_service)
     return app
@@ -170,6 +174,7 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
         now=core.now,
         idle_seconds=config.session.idle,
         max_seconds=config.session.max,
+        admins=admins_of(config),
     )
     return ApiDoors(
         gate=users,
@@ -188,9 +193,27 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
     )
 
 
+def admins_of(config: Config) -> Admins:
+    """Return who administers this gateway."""
+    return Admins(users=frozenset(config.identity.admins), groups=frozenset(config.identity.admin_groups))
+
+
 def _parts(config: Config, api: ApiDoors) -> ApiParts:
     limits = config.limits
     return ApiParts(gate=api.gate, prefix=config.prefix, max_bytes=limits.json_bytes, json_depth=limits.json_depth)
+
+
+def _administration(core: Core, far: Far, pages: Pages, parts: ApiParts) -> tuple[Door, ...]:
+    """Return the doors of administrators."""
+    admin = PeerAdmin(
+        records=far.records,
+        standing=far.standing,
+        rules=far.rules,
+        authority=core.config.authority,
+        now=core.now,
+        resolver=far.resolver,
+    )
+    return (*PeerApi(parts=parts, admin=admin).doors(), *PeerPages(pages=pages, admin=admin).doors())
 
 
 def _accounts(core: Core, flows: Flows, near: Near, api: ApiDoors) -> AccountDoors:

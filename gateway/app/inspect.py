@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 
 from gateway.app.openstorage import open_storages, scratch
 from gateway.app.peers import contact_rule, guard_of, rules_of
@@ -13,83 +13,12 @@ from gateway.backends.probe_any import try_out
 from gateway.backends.webdav import WebdavBackend
 from gateway.config import Config
 from gateway.errors import GatewayError, Kind
-from gateway.model.address import Host, parse_host
-from gateway.model.dialect import Dialect, Payload
-from gateway.model.peer import Discovery, Peer, Role
-from gateway.model.policy import Deny, plan_requirements
-from gateway.ocm.dialects.recognise import recognise
+from gateway.flows.peer_report import PeerReport
+from gateway.model.address import parse_host
+from gateway.model.peer import Peer
 from gateway.peers.fetch import Fetcher
 from gateway.peers.guard import guarded_session, tls_context
 from gateway.peers.statements import Statements
-
-
-@dataclass(frozen=True, slots=True)
-class PeerReport:
-    """What a peer says, and what it means for us."""
-
-    host: Host
-    discovery: Discovery
-    has_keys: bool
-    demands_token: bool
-
-    @property
-    def dialect(self) -> Dialect:
-        """How it is spoken to."""
-        return recognise(self.discovery)
-
-    @property
-    def document(self) -> dict[str, object]:
-        """The parsed document as JSON."""
-        found = asdict(self.discovery)
-        plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
-        return plain | {"dialect": asdict(self.dialect)}
-
-    def text(self) -> str:
-        """Return the report for people."""
-        found = self.discovery
-        lines = [
-            f"{self.host} speaks Open Cloud Mesh {found.api_version or 'without a version'}"
-            + (f" ({found.provider})" if found.provider else ""),
-            f"  end point      {found.end_point}",
-            f"  capabilities   {', '.join(sorted(found.capabilities)) or 'none'}",
-            f"  criteria       {', '.join(sorted(found.criteria)) or 'none'}",
-            f"  kind           {self.dialect.name or 'unknown'}: {self.dialect.why}",
-        ]
-        lines += [f"  {offer.name:<14} {', '.join(sorted(offer.protocols))}" for offer in found.resource_types]
-        lines += [f"  note           {note}" for note in found.notes]
-        return "\n".join([*lines, "What this means for us:", *(f"  - {line}" for line in self._meaning())])
-
-    def _meaning(self) -> list[str]:
-        found = self.discovery
-        meaning = []
-        if not found.enabled:
-            meaning.append("It has switched Open Cloud Mesh off: nothing can be shared now.")
-        meaning.append(self._signing())
-        meaning.append(f"Shares are sent to it as {' or '.join(_FORMS[form] for form in self.dialect.payloads)}.")
-        if not self.dialect.announces_end:
-            meaning.append("It does not tell when a share ends, so that is looked up from time to time.")
-        plan = plan_requirements(found, must_exchange_token=self.demands_token)
-        if isinstance(plan, Deny):
-            meaning.append(f"We cannot share with it: {plan.public}")
-        else:
-            needed = "only with exchanged tokens" if plan else "with the secret or with a token"
-            meaning.append(f"What we share with it opens {needed}.")
-        has_webdav = any(Role.WEBDAV in offer.protocols for offer in found.resource_types)
-        meaning.append("What it shares can be opened here." if has_webdav else "It shares nothing that we can open.")
-        return meaning
-
-    def _signing(self) -> str:
-        has_older_key = self.discovery.public_key is not None
-        if self.has_keys:
-            return "Messages to it are signed (RFC 9421), and it has to sign to us."
-        return "Messages to it are signed in the older way." if has_older_key else "Messages go unsigned."
-
-
-_FORMS = {
-    Payload.OPTIONS: "OCM 1.0 has them (options)",
-    Payload.NAMED: "one protocol with its own object",
-    Payload.MULTI: "the draft has them (multi)",
-}
 
 
 async def discover_peer(config: Config, host_text: str) -> PeerReport:
@@ -118,8 +47,9 @@ async def discover_peer(config: Config, host_text: str) -> PeerReport:
             may_contact=contact,
         )
         discovery = await statements.document(host)
-        keys = await statements.keys(Peer(host=host, discovery=discovery, discovered_at=time.time()), is_known=False)
-    return PeerReport(host, discovery, keys is not None, config.criteria.must_exchange_token)
+        peer = Peer(host=host, discovery=discovery, discovered_at=time.time())
+        peer = replace(peer, jwks=await statements.keys(peer, is_known=False))
+    return PeerReport(peer, discovery, config.criteria.must_exchange_token)
 
 
 async def probe_storage(config: Config, name: str, user: str) -> dict[str, bool]:

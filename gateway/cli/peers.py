@@ -12,13 +12,17 @@ from typing import TypeVar
 import click
 
 from gateway import log as logging
-from gateway.app import PeerAdmin, peer_admin
+from gateway.app import peer_admin
 from gateway.cli.operate import config_option, loaded
 from gateway.cli.use import printable
+from gateway.flows.peer_admin import PeerAdmin
 from gateway.model.peer import Peer, Trust
 from gateway.ocm.dialects.snippets import KINDS, snippet
 
 R = TypeVar("R")
+
+# Who acts, in the log.
+BY = "the command line"
 
 
 @click.group()
@@ -95,7 +99,7 @@ def undecide(host: str, config_path: Path | None) -> None:
 @config_option
 def forget(host: str, config_path: Path | None) -> None:
     """Forget what HOST told: documents, keys, that it signs. What was decided about it stays."""
-    _with(config_path, lambda admin: admin.forget(host))
+    _with(config_path, lambda admin: admin.forget(host, by=BY))
     click.echo("Forgotten. It is asked anew when it is next dealt with.")
 
 
@@ -104,7 +108,7 @@ def forget(host: str, config_path: Path | None) -> None:
 @config_option
 def retry(host: str, config_path: Path | None) -> None:
     """Ask HOST at once again, though it failed."""
-    _with(config_path, lambda admin: admin.retry(host))
+    _with(config_path, lambda admin: admin.retry(host, by=BY))
     click.echo("Its failures are forgotten; what waits for it is tried when it is next due.")
 
 
@@ -119,7 +123,7 @@ def peer_snippet(kind: str, config_path: Path | None) -> None:
 
 def _decide(host: str, config_path: Path | None, trust: Trust) -> None:
     async def decided(admin: PeerAdmin) -> str:
-        peer = await admin.decide(host, trust)
+        peer = await admin.decide(host, trust, by=BY)
         why_not = admin.why_not(peer.host)
         return why_not or f"This gateway deals with {peer.host}."
 
@@ -147,7 +151,7 @@ def _with(config_path: Path | None, act: Callable[[PeerAdmin], Awaitable[R]]) ->
 
 
 def _document(admin: PeerAdmin, peer: Peer) -> dict[str, object]:
-    discovery = peer.discovery
+    discovery, report = peer.discovery, admin.report(peer)
     return {
         "host": peer.host,
         "trust": peer.trust.value,
@@ -155,9 +159,12 @@ def _document(admin: PeerAdmin, peer: Peer) -> dict[str, object]:
         "provider": discovery.provider if discovery else "",
         "api_version": discovery.api_version if discovery else "",
         "criteria": sorted(discovery.criteria) if discovery else [],
+        "kind": report.dialect.name if report else "",
+        "kind_because": report.dialect.why if report else "",
         "has_signed": peer.has_signed_to_us,
         "we_signed": peer.scheme.value if peer.scheme else "",
         "failures": peer.failures,
+        "last_failure": f"{_when(peer.failed_at)}: {peer.failure}" if peer.failed_at else "",
         "quiet_until": _when(peer.quiet_until) if peer.quiet_until > time.time() else "",
         "first_seen": _when(peer.first_seen),
         "last_seen": _when(peer.last_seen),

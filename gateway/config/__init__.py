@@ -8,6 +8,7 @@ options. `reference` prints the declarations as the commented `config/gateway.ya
 from __future__ import annotations
 
 from gateway.config.checks import check
+from gateway.config.identitysection import Identity, Provider
 from gateway.config.load import ConfigError, load
 from gateway.config.passsection import Passthrough
 from gateway.config.peersections import Criteria, Invites, Peers
@@ -15,14 +16,12 @@ from gateway.config.reference import reference_schema, reference_table, referenc
 from gateway.config.sections import (
     Config,
     Http,
-    Identity,
     Jobs,
     Limits,
     Log,
     MacMetadata,
     Mount,
     Ops,
-    Provider,
     Session,
     Shares,
     Store,

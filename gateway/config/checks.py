@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.config.checkstorages import check_storages
+from gateway.config.identitysection import Provider
 from gateway.config.peersections import Trusting
-from gateway.config.sections import Config, Provider
+from gateway.config.sections import Config
 from gateway.errors import Fault
-from gateway.model.address import host_of_url
+from gateway.model.address import LOCAL_IDENTIFIER, host_of_url
 
 
 def check(config: Config) -> list[Fault]:
     """Return all contradictions between options; an empty list means that the gateway can start."""
-    rules = (_public_url, _log_in, check_storages, _listeners, _store, _peers, _times, _passthrough)
+    rules = (_public_url, _log_in, _admins, check_storages, _listeners, _store, _peers, _times, _passthrough)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -32,6 +33,17 @@ def _log_in(config: Config) -> Iterator[Fault]:
         yield Fault("identity.providers", "a local folder has no log-in to try: use the provider file")
     if Provider.FILE in identity.providers and identity.users_file is None:
         yield Fault("identity.users_file", "the provider file needs it")
+
+
+def _admins(config: Config) -> Iterator[Fault]:
+    identity = config.identity
+    for name in identity.admins:
+        if not LOCAL_IDENTIFIER.fullmatch(name):
+            yield Fault("identity.admins", f"{name!r} is no user's name: it has letters, digits and _ . - only")
+    if not all(identity.admin_groups):
+        yield Fault("identity.admin_groups", "the name of a group is missing")
+    if identity.admin_groups and Provider.FILE not in identity.providers:
+        yield Fault("identity.admin_groups", "no provider tells groups: only `file` does, in users_file")
 
 
 def _listeners(config: Config) -> Iterator[Fault]:

@@ -10,7 +10,8 @@ from itertools import combinations
 from posixpath import normpath
 from urllib.parse import unquote, urlsplit
 
-from gateway.config.sections import Config, Provider
+from gateway.config.identitysection import Provider
+from gateway.config.sections import Config
 from gateway.config.storagesections import Storage, View
 from gateway.config.values import USER_SLOT
 from gateway.errors import Fault

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from gateway.config.identitysection import Identity
 from gateway.config.passsection import Passthrough
 from gateway.config.peersections import Criteria, Invites, Peers
 from gateway.config.sshsection import Ssh
@@ -31,17 +32,9 @@ from gateway.config.values import (
     UrlPrefix,
     WholeSeconds,
     read_json,
-    split_at_commas,
 )
 from gateway.model.address import Host, authority_of, host_of_url
 from gateway.model.placement import ONLY_STORAGE, STORAGE_NAME, Rule
-
-
-class Provider(StrEnum):
-    """Where it is looked up who a local user is."""
-
-    STORAGE = "storage"
-    FILE = "file"
 
 
 def _default_keys_file(known: dict[str, Any]) -> Path:
@@ -91,23 +84,6 @@ class Store(Section):
     def is_embedded(self) -> bool:
         """Whether the gateway runs its own server."""
         return self.url == "embedded"
-
-
-class Identity(Section):
-    """Who local users are."""
-
-    providers: Annotated[tuple[Provider, ...], split_at_commas, Unit("list of storage, file")] = Field(
-        (Provider.STORAGE,),
-        min_length=1,
-        description="Asked in this order: `storage` tries the log-in there, `file` looks into users_file. "
-        "Where the storage is a local folder the default is [file].",
-    )
-    users_file: FilePath | None = Field(
-        None,
-        description="Users and pass word hashes for the provider `file`.",
-        examples=["/etc/ocm-gateway/users.yaml"],
-    )
-    cache_seconds: Seconds = Field(300, description="How long a successful log-in is remembered.")
 
 
 class Token(Section):

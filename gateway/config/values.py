@@ -240,6 +240,7 @@ FilePath = Annotated[Path, AfterValidator(_path), Unit("path")]
 Origin = Annotated[str, BeforeValidator(_origin), Unit("https://host[:port]")]
 HttpUrl = Annotated[str, AfterValidator(_http_url), Unit("http(s)://host[:port][/path]")]
 HiddenText = Annotated[Secret, BeforeValidator(_secret), Unit("secret; also `…_file`")]
+Names = Annotated[tuple[str, ...], split_at_commas, Unit("list of names")]
 Hosts = Annotated[tuple[Annotated[Host, BeforeValidator(_host)], ...], split_at_commas, Unit("list of hosts")]
 Networks = Annotated[
     tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],

@@ -132,6 +132,7 @@ class Peer:
         first_seen, last_seen: when it was first and last asked or heard (roughly, see `peers.records`).
         trust: what the operator decided about it.
         failures: consecutive failures; `quiet_until` is when we may call again.
+        failed_at, failure: when it last failed us, and how, in a sentence; 0 and empty if it never did.
         kept_until: when the record may be forgotten, or None: never, because a signature went one way or the other.
     """
 
@@ -149,6 +150,8 @@ class Peer:
     last_seen: float = 0.0
     failures: int = 0
     quiet_until: float = 0.0
+    failed_at: float = 0.0
+    failure: str = ""
     kept_until: float | None = None
 
     @property

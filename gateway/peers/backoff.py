@@ -19,6 +19,7 @@ from gateway.peers.records import PeerRecords
 
 DOUBLINGS_MAX = 30
 RETRY_AFTER_MAX_SECONDS = 86_400.0
+REASON_MAX_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +63,13 @@ class Attempt:
 
     has_failed: bool = field(default=False, init=False)
     retry_after: float = field(default=0.0, init=False)
+    reason: str = field(default="", init=False)
 
-    def fail(self, retry_after: float | None = None) -> None:
-        """Say that the peer answered, but is not able to work now."""
+    def fail(self, retry_after: float | None = None, reason: str = "") -> None:
+        """Say that the peer answered, but is not able to work now, and in which words it may be told."""
         self.has_failed = True
         self.retry_after = retry_after or 0.0
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +102,10 @@ class Backoff:
             yield attempt
         except GatewayError as error:
             if error.kind is Kind.UNAVAILABLE:
-                await self._book_failure(host, error.retry_after if attempt.has_failed else None)
+                await self._book_failure(host, error.retry_after if attempt.has_failed else None, error.public)
             raise
         if attempt.has_failed:
-            await self._book_failure(host, attempt.retry_after)
+            await self._book_failure(host, attempt.retry_after, attempt.reason)
         else:
             await self.records.change(host, after_success)
 
@@ -112,10 +115,11 @@ class Backoff:
         if wait > 0:
             raise unavailable(f"{host} has failed before; we try again later.", retry_after=wait)
 
-    async def _book_failure(self, host: Host, retry_after: float | None) -> None:
+    async def _book_failure(self, host: Host, retry_after: float | None, reason: str) -> None:
         now, chance = self.now(), self.chance()
 
         def change(peer: Peer) -> Peer:
-            return after_failure(peer, now=now, rule=self.rule, chance=chance, at_least=retry_after or 0.0)
+            failed = after_failure(peer, now=now, rule=self.rule, chance=chance, at_least=retry_after or 0.0)
+            return replace(failed, failed_at=now, failure=reason[:REASON_MAX_CHARS])
 
         await self.records.change(host, change)

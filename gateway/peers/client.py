@@ -84,7 +84,7 @@ class PeerClient:
                 if _end_point(fresh) != _end_point(peer):
                     answer = await self._send_below(fresh, path, body)
             if answer.is_temporary:
-                attempt.fail(answer.retry_after)
+                attempt.fail(answer.retry_after, answer.error().public)
         return answer
 
     async def post_token(
@@ -96,7 +96,7 @@ class PeerClient:
             url = checked_url(token_end_point, allow_http=self.allow_http)
             answer = await self._send(peer, _Message(url=url, body=urlencode(form).encode(), content_type=_FORM))
             if answer.is_temporary:
-                attempt.fail(answer.retry_after)
+                attempt.fail(answer.retry_after, answer.error().public)
         return answer
 
     async def _peer(self, host: Host, *, interactive: bool) -> Peer:

@@ -108,6 +108,16 @@ class PeerResolver:
                 return peer
             raise
 
+    async def look_again(self, host: Host) -> Peer:
+        """Return the peer's record with a document and keys that it gave just now; what serves otherwise does not.
+
+        Raises:
+            GatewayError: as `discover`, also where a last good copy could serve.
+        """
+        self.may_contact(host)
+        now, urgency = self.now(), Urgency.by(None, interactive=True)
+        return await self._ask_keys(await self._ask_document(host, now, urgency), now, urgency)
+
     async def recall(self, host: Host, *, deadline: float | None = None) -> Peer | None:
         """Return what is known of a host that an unsigned message claims to come from, or None if it has no OCM.
 

@@ -32,13 +32,13 @@ class ApiParts:
     max_bytes: int
     json_depth: int
 
-    def door(self, method: str, path: str, about: str, handler: Handler) -> Door:
+    def door(self, method: str, path: str, about: str, handler: Handler, *, lock: Lock = Lock.USER) -> Door:
         """Return the row of a door below `/api/v1`."""
         return Door(
             name="api",
             method=method,
             path=f"{self.prefix}/api/v1/{path}",
-            lock=Lock.USER,
+            lock=lock,
             style=Style.PROBLEM,
             about=about,
             handler=handler,
@@ -53,6 +53,12 @@ class ApiParts:
             GatewayError: `UNAUTHENTICATED`, and as `UserGate.basic`.
         """
         return await self.gate.basic(request)
+
+    async def admin(self, request: web.Request) -> LocalUser:
+        """Return which administrator asks. Raises as `user`, and `FORBIDDEN` for everybody else."""
+        user = await self.user(request)
+        self.gate.check_admin(user)
+        return user
 
     async def document(
         self, request: web.Request, refusal: str = "The body has to be application/json."

@@ -25,6 +25,7 @@ class Lock(StrEnum):
     PEER = "peer"
     GRANT = "grant"
     USER = "user"
+    ADMIN = "admin"
     KEYS = "keys"  # whoever holds this gateway's own key file
 
 

@@ -46,6 +46,7 @@ class Visitor:
 
     session: Session
     user: LocalUser
+    is_admin: bool = False
 
     @property
     def csrf(self) -> str:
@@ -82,7 +83,13 @@ class Pages:
             query = {"next": request.rel_url.raw_path} if is_page else {"notice": "session-over"}
             raise web.HTTPSeeOther(self.url("/log-in", **query), headers={"Cache-Control": "no-store"})
         session, user = found
-        return Visitor(session=session, user=user)
+        return Visitor(session=session, user=user, is_admin=self.gate.admins.include(user))
+
+    async def admin(self, request: web.Request) -> Visitor:
+        """Return which administrator looks at the page. Raises as `visitor`, and `FORBIDDEN` for everybody else."""
+        visitor = await self.visitor(request)
+        self.gate.check_admin(visitor.user)
+        return visitor
 
     async def form(self, request: web.Request) -> tuple[Visitor, Mapping[str, str]]:
         """Return who sent a form, and its fields, once it is sure that it came from her own page.
@@ -93,6 +100,12 @@ class Pages:
         visitor = await self.visitor(request)
         fields = await read_form(request)
         self.gate.check_form(request, visitor.session, fields.get(CSRF_FIELD, ""))
+        return visitor, fields
+
+    async def admin_form(self, request: web.Request) -> tuple[Visitor, Mapping[str, str]]:
+        """Return which administrator sent a form, and its fields. Raises as `form` and `admin`."""
+        visitor, fields = await self.form(request)
+        self.gate.check_admin(visitor.user)
         return visitor, fields
 
     def show(

@@ -38,6 +38,12 @@ NOTICES: Mapping[str, tuple[bool, str]] = {
     "transfer-cancelled": (True, "Stopped. What was copied is in your files."),
     "ssh-key-added": (True, "The key is registered. You can log in with it over SFTP."),
     "ssh-key-removed": (True, "Removed. Nothing opens with this key any more."),
+    "peer-asked": (True, "Asked. What it says now is below."),
+    "peer-allowed": (True, "Allowed, in every replica, from now on."),
+    "peer-denied": (True, "Blocked, in every replica, from now on."),
+    "peer-unknown": (True, "Taken back. The lists in the configuration decide again."),
+    "peer-retried": (True, "Its failures are forgotten; what waits for it is tried when it is next due."),
+    "peer-forgotten": (True, "Forgotten. It is asked anew when it is next dealt with."),
     "left": (True, "Given back. The sender will be told."),
 }
 

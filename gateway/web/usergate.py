@@ -1,4 +1,4 @@
-"""The lock USER: which local user makes this request (DESIGN 7)?
+"""The locks USER and ADMIN: which local user makes this request, and may she administer the gateway (DESIGN 5, 7)?
 
 A browser shows its session cookie, a program its name and pass word (Basic). Whatever a browser sends by itself, a
 stranger's page can make it send: so a request that changes something must come from our own pages, which the browser
@@ -20,6 +20,7 @@ from aiohttp import web
 from gateway.errors import GatewayError, Kind
 from gateway.identity.base import Identity
 from gateway.model.address import Host
+from gateway.model.admins import NOBODY, Admins
 from gateway.model.secret import Secret
 from gateway.model.session import Session
 from gateway.model.user import LocalUser
@@ -39,6 +40,7 @@ class UserGate:
         public_url: our origin; forms and scripts may come from there only.
         prefix: the path below which everything is ours.
         idle_seconds, max_seconds: how long a session lives without use, and at all.
+        admins: who of them may pass the lock ADMIN; by default nobody.
     """
 
     identity: Identity
@@ -49,6 +51,7 @@ class UserGate:
     now: Callable[[], float]
     idle_seconds: float
     max_seconds: float
+    admins: Admins = NOBODY
 
     @property
     def cookie(self) -> str:
@@ -65,6 +68,15 @@ class UserGate:
         self.check_origin(request)
         login, password = parse_basic(request.headers.get("Authorization", ""))
         return await self.identity.log_in(login, password, address=request.remote or "")
+
+    def check_admin(self, user: LocalUser) -> None:
+        """Do nothing if this user passes the lock ADMIN.
+
+        Raises:
+            GatewayError: `FORBIDDEN`.
+        """
+        if not self.admins.include(user):
+            raise GatewayError(Kind.FORBIDDEN, "This is for the administrators of this gateway.", code="no-admin")
 
     async def session(self, request: web.Request) -> tuple[Session, LocalUser] | None:
         """Return the session of a browser and its user, or None if it has none (any more)."""

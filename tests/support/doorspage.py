@@ -18,6 +18,7 @@ MEANING = {
     Lock.PEER: "another provider, proven by its signature, or admitted without one by the policy",
     Lock.GRANT: "whoever holds the secret or token of a share, and sees that share only",
     Lock.USER: "a local user, logged in",
+    Lock.ADMIN: "a local user whom `identity.admins` or `identity.admin_groups` names, logged in",
     Lock.KEYS: "whoever holds this gateway's own key file",
 }
 HEAD = """# The doors

@@ -2,10 +2,14 @@
 
 import pytest
 
+from gateway.app.doors import admins_of
 from gateway.config import Config, check
+from gateway.model.admins import Admins
 
 LEAST = {"public_url": "https://cloud.example.org", "storage": {"url": "webdav+https://files.example.org/dav/"}}
 LOCAL = {"identity": {"providers": ["file"], "users_file": "users.yaml"}}
+
+IN_A_FILE = {"storage": {"url": "webdav+http://h/{user}/"}, **LOCAL}
 
 
 def names(changes):
@@ -24,6 +28,8 @@ def names(changes):
         {"storage": {"url": "file:///srv/{user}"}, **LOCAL},
         {"storage": {"url": "file:///srv", "view": "service"}, **LOCAL},
         {"http": {"port": 0}, "ops": {"port": 0}},
+        {"identity": {"admins": ["alice", "b.c_d-1"]}},
+        {**IN_A_FILE, "identity": LOCAL["identity"] | {"admins": ["alice"], "admin_groups": ["staff"]}},
         {"store": {"url": "rediss://h", "username": "u", "password": "p", "ca_file": "ca"}},
         {"passthrough": {"url": "http://127.0.0.1:1", "pass_probes": True}},
     ],
@@ -43,6 +49,10 @@ def test_sound(changes):
         ({"storage": {"url": "webdav+http://h/", "view": "service"}}, "storage.view"),
         ({"storage": {"url": "webdav+http://h/"}, **LOCAL}, "storage.view"),
         ({"storage": {"url": "file:///srv"}, **LOCAL}, "storage.view"),
+        ({"identity": {"admins": ["alice@cloud.example.org"]}}, "identity.admins"),
+        ({"identity": {"admins": ["*"]}}, "identity.admins"),
+        ({"identity": {"admin_groups": ["staff"]}}, "identity.admin_groups"),
+        ({**IN_A_FILE, "identity": LOCAL["identity"] | {"admin_groups": [""]}}, "identity.admin_groups"),
         ({"ops": {"port": 8080}}, "ops.port"),
         ({"store": {"password": "p"}}, "store.url"),
         ({"store": {"url": "redis://h", "username": "u"}}, "store.password"),
@@ -155,3 +165,12 @@ def test_how_to_get_host_keys_is_told():
     (fault,) = check(Config.model_validate({**LEAST, "storage": storage, **LOCAL}))
     assert "ssh-keyscan -p 2222 files.example.org" in fault.message
     assert "ssh-keygen -lf" in fault.message
+
+
+def test_administrators_are_those_whom_the_options_name():
+    """Users and groups come from their options, also as the environment writes lists; by default there is nobody."""
+    named = {"identity": LOCAL["identity"] | {"admins": "alice, bob", "admin_groups": "staff"}}
+    assert admins_of(Config.model_validate(LEAST | named)) == Admins(
+        users=frozenset({"alice", "bob"}), groups=frozenset({"staff"})
+    )
+    assert admins_of(Config.model_validate(LEAST)) == Admins()

@@ -49,6 +49,8 @@ def test_every_example_value_is_taken(path):
         assert len(load(overrides={"public_url": "https://a.example", **users, **both}).all_storages) == 2
         return
     rest = {"store.url": "rediss://redis", "store.password": "x"} if path.startswith("store.") else {}
+    if path == "identity.admin_groups":
+        rest = {"storage.url": "file:///srv/{user}", "identity.users_file": "users.yaml"}
     if path == "storage.redirect_auth_hosts":
         rest = {"storage.redirect_hosts": yaml.safe_load(str(options()[path].example))}
     if path in ("storage.private_key_file", "storage.known_hosts_file"):

@@ -147,3 +147,30 @@ async def test_record_made_meanwhile_is_changed(rig):
     await rig.records.change(HOST, lambda peer: replace(peer, we_signed_to=True))
     record = rig.table.records[HOST]
     assert (record.has_signed_to_us, record.we_signed_to) == (True, True)
+
+
+async def test_the_last_failure_is_kept_in_words(rig, backoff):
+    """When and how a peer failed last stays known after a success, for whoever looks for a fault; it is bounded."""
+    await failing(backoff)
+    rig.clock.pass_by(600)
+    async with backoff.attempt(HOST) as attempt:
+        attempt.fail(None, "peer.test cannot take this now (it answered 503).")
+    at = rig.clock()
+    rig.clock.pass_by(2000)
+    async with backoff.attempt(HOST):
+        pass
+    record = rig.table.records[HOST]
+    assert (record.failures, record.failed_at, record.failure) == (
+        0,
+        at,
+        "peer.test cannot take this now (it answered 503).",
+    )
+    async with backoff.attempt(HOST) as attempt:
+        attempt.fail(None, "x" * 1000)
+    assert rig.table.records[HOST].failure == "x" * 300
+
+
+async def test_a_failure_on_the_way_is_kept_in_words(rig, backoff):
+    """What was raised for the user is what an administrator reads."""
+    await failing(backoff)
+    assert (rig.table.records[HOST].failed_at, rig.table.records[HOST].failure) == (rig.clock(), "down")

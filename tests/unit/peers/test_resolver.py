@@ -127,7 +127,7 @@ async def test_calls_at_the_same_time_are_one_fetch(rig, peer):
 
 
 @pytest.mark.req("DISC-8")
-@pytest.mark.parametrize("ask", ["discover", "with_keys", "key"])
+@pytest.mark.parametrize("ask", ["discover", "with_keys", "look_again", "key"])
 async def test_lists_come_before_any_request(rig, peer, ask):
     """A denied host gets no request, whatever is asked of it."""
     rig.lists.denied[peer.host] = DENIED
@@ -371,3 +371,25 @@ async def test_unsigned_claim_of_a_host_without_ocm(rig, peer):
     assert await rig.resolver.recall(peer.host) is None
     await rig.resolver.heard_from(peer.host)
     assert (await rig.resolver.recall(peer.host)).has_signed_to_us
+
+
+@pytest.mark.req("DISC-7")
+async def test_a_look_again_takes_nothing_from_memory(rig, peer):
+    """Document and keys are asked for, however fresh they are, and however shortly before the peer failed."""
+    await rig.resolver.with_keys(peer.host)
+    peer.discovery["endPoint"], peer.jwks = f"{peer.url}/new", {"keys": []}
+    rig.clock.pass_by(1)
+    looked = await rig.resolver.look_again(peer.host)
+    assert (looked.discovery.end_point, looked.jwks) == (f"{peer.url}/new", None)
+    assert await rig.records.get(peer.host) == looked
+
+
+async def test_a_look_again_tells_a_failure_and_keeps_what_was_known(rig, peer):
+    """Where other callers get the last good document, who looks again hears what is wrong now, also at once again."""
+    known = await rig.resolver.with_keys(peer.host)
+    peer.replies |= dict.fromkeys(DISCOVERY_PATHS, Reply(503))
+    rig.clock.pass_by(1)
+    assert (await refusal(rig.resolver.look_again(peer.host))).kind is Kind.UNAVAILABLE
+    peer.replies.clear()
+    assert await rig.records.get(peer.host) == known
+    assert (await rig.resolver.look_again(peer.host)).discovery
