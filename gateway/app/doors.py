@@ -111,6 +111,7 @@ def _protocol(core: Core, flows: Flows, far: Far) -> tuple[Door, ...]:
         keys=core.keys.current,
         once=core.store.once,
         counter=core.store.counter,
+        health=core.store.health,
         public_url=config.public_url,
         prefix=config.prefix,
         trusted=config.http.trusted_proxies,

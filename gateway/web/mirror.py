@@ -3,7 +3,8 @@
 It answers only to a ticket: a fresh name, sealed with the key file and named in the body's first line, since what is
 tested is whether the proxies before us leave head lines alone. A ticket opens once. To everybody else nothing is here
 (404), whatever they sent. What is told is about the message itself: target, fields (by their digests), length,
-whether its signature holds against our own key, and which address it came from.
+whether its signature holds against our own key, and which address it came from; besides, how the store is, since an
+embedded one can be asked by nobody else.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gateway.crypto.refusal import SignatureError
 from gateway.crypto.ring import KeyRing
 from gateway.errors import GatewayError, Kind
 from gateway.model.address import authority_of
-from gateway.store.base import Begun, Counter, Once
+from gateway.store.base import Begun, Counter, Once, StoreHealth
 from gateway.web import aio
 from gateway.web.clientaddress import Network, is_within, parse_node, told_chain
 from gateway.web.doors import Door, Lock, Style
@@ -37,6 +38,7 @@ CONTEXT = "doctor ticket"
 MESSAGES_PER_SECOND = 0.5
 MESSAGES_BURST = 60
 DIGEST_CHARS = 16
+STORE_GOOD = "ok"
 
 
 class Opener(Protocol):
@@ -77,6 +79,7 @@ class MirrorDoor:
     keys: Callable[[], KeyRing]
     once: Once
     counter: Counter
+    health: StoreHealth
     public_url: str
     prefix: str
     trusted: Sequence[Network]
@@ -110,7 +113,8 @@ class MirrorDoor:
         body = first + await _read(pieces, BODY_MAX_BYTES)
         if len(body) > BODY_MAX_BYTES:
             raise GatewayError(Kind.TOO_LARGE, f"The self-test sends at most {BODY_MAX_BYTES} bytes.")
-        return web.json_response(self._arrived(request, body), headers={"Cache-Control": "no-store"})
+        told = self._arrived(request, body) | {"store": await self._store()}
+        return web.json_response(told, headers={"Cache-Control": "no-store"})
 
     async def _admit(self, ticket: bytes) -> None:
         try:
@@ -142,6 +146,13 @@ class MirrorDoor:
             "is_hop_trusted": self._is_trusted(hop),
             "signature": self._signature(request, body),
         }
+
+    async def _store(self) -> str:
+        try:
+            await self.health.check_marker()
+        except GatewayError as error:
+            return error.public
+        return STORE_GOOD
 
     def _is_trusted(self, hop: object) -> bool:
         node = parse_node(str(hop[0])) if isinstance(hop, tuple) else None

@@ -1,11 +1,18 @@
 """The self-test finds what breaks federations: planted by a proxy or a setting, and tells the remedy."""
 
+from email.utils import formatdate
+from unittest.mock import patch
+
 import pytest
 from aiohttp import web
 
 from gateway.app.doctor import examine
+from gateway.crypto.jws import new_private_key, public_pem
+from gateway.errors import unavailable
+from gateway.store.redis_health import RedisHealth
 from support.doctorproxy import FaultyProxy
-from support.pair import folder_storage, side
+from support.fakepeer import FakePeer
+from support.pair import Clock, folder_storage, side
 
 
 @pytest.fixture
@@ -98,6 +105,39 @@ async def test_own_clock_off(gateway, proxy):
     gateway.clock.ahead = -600
     report = await examined(gateway, proxy, now=gateway.clock)
     assert "the public answer is 10 min ahead; the gateway agrees" in told(report, "clock")
+
+
+async def test_all_of_our_clocks_off(tmp_path):
+    """Where this machine, the gateway and the proxy are all an hour wrong, a directory outside tells it."""
+    storage = folder_storage(tmp_path / "files", "alice")
+    key = tmp_path / "directory.pem"
+    key.write_text(public_pem(new_private_key()))
+    async with FakePeer.running() as registry:
+        source = {"url": f"{registry.url}/list", "keys_file": str(key)}
+        peers = {"allow_http": True, "allow_cidr": ["127.0.0.0/8", "::1/128"], "directories": [source]}
+        clock = Clock(ahead=-3600)
+        async with (
+            side(tmp_path, "alice", "alice", storage, peers=peers, clock=clock) as gateway,
+            FaultyProxy.running(gateway.gateway.port) as proxy,
+        ):
+            proxy.answer_fields = {"Date": formatdate(clock(), usegmt=True)}
+            words = told(await examined(gateway, proxy, now=clock), "clock")
+            assert f"the directory at {registry.host} is 60 min ahead" in words
+            assert "the public answer agrees; the gateway agrees" in words
+
+
+async def test_no_clock_outside(gateway, proxy):
+    """Where nobody outside was asked for the time, that is told, since our clocks may be wrong together."""
+    assert "name a peer" in told(await examined(gateway, proxy), "clock", "info")
+
+
+async def test_embedded_store_without_an_operations_port(gateway, proxy):
+    """The running gateway tells of its embedded store by its own door, where it has no operations port."""
+    assert "The embedded store answers" in told(await examined(gateway, proxy), "store", "ok")
+    with patch.object(RedisHealth, "check_marker", side_effect=unavailable("The store was emptied.")):
+        words = told(await examined(gateway, proxy), "store")
+    assert "The store was emptied." in words
+    assert "ocm-gateway store init" in words
 
 
 async def test_body_limit(gateway, proxy):

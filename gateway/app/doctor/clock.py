@@ -1,29 +1,45 @@
 """Whether all clocks agree: ours, the running gateway's, the proxy's before it, the store's and the peer's.
 
-Signatures are refused when clocks differ by minutes (SIG-4; Nextcloud takes 300 seconds). A clock that only this
-machine sees proves nothing, so a peer's is the best witness.
+Signatures are refused when clocks differ by minutes (SIG-4; Nextcloud takes 300 seconds). Clocks of one machine agree
+also when all of them are wrong, so somebody outside is the better witness: a configured directory, or the peer that
+is looked at. Without one that is said.
 """
 
 from __future__ import annotations
 
-from gateway.app.doctor.finding import Result, doubt, fault, good
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from gateway.app.doctor.finding import Result, doubt, fault, good, note
 from gateway.app.doctor.ground import Ground
+from gateway.app.peers import guard_of
 from gateway.app.state import open_external
 from gateway.errors import GatewayError
+from gateway.model.address import host_of_url
+from gateway.peers.guard import guarded_session, tls_context
 
 # A peer may refuse a signature from further in the future than this, in seconds.
 WRONG_SECONDS = 60.0
 OFF_SECONDS = 5.0
 MINUTES_FROM_SECONDS = 120.0
+WITNESS_SECONDS = 10.0
+_NO_WITNESS = note(
+    "No clock outside was asked, and all of ours may be wrong together.",
+    todo="name a peer (`ocm-gateway doctor HOST`), whose clock is then compared too.",
+)
 
 
 async def check_clock(ground: Ground) -> list[Result]:
     """Compare every clock that can be read with ours."""
-    readings = await _readings(ground)
+    outside = await _outside(ground)
+    readings = await _readings(ground) | outside
     worst = max(readings, key=lambda name: abs(readings[name]), default="")
     if not worst or abs(readings[worst]) <= OFF_SECONDS:
         told = ", ".join(readings) or "no other"
-        return [good(f"The clocks agree (this machine, {told}).")]
+        agreed = good(f"The clocks agree (this machine, {told}).")
+        return [agreed] if ground.has_peer or any(name in readings for name in outside) else [agreed, _NO_WITNESS]
     words = "; ".join(f"{name} {_off(seconds)}" for name, seconds in readings.items())
     if abs(readings[worst]) <= WRONG_SECONDS:
         todo = "run a time service (chrony, systemd-timesyncd) on every machine."
@@ -54,6 +70,21 @@ async def _readings(ground: Ground) -> dict[str, float]:
                 readings["the store"] = (await store.health.facts()).now - ground.now()
         except GatewayError:
             pass
+    return readings
+
+
+async def _outside(ground: Ground) -> dict[str, float]:
+    """Return by how many seconds the clocks of the configured directories are ahead of ours."""
+    config = ground.config
+    readings = {}
+    async with guarded_session(
+        guard_of(config), tls=tls_context(config.peers.ca_file), total_seconds=WITNESS_SECONDS
+    ) as session:
+        for directory in config.peers.directories:
+            with suppress(aiohttp.ClientError, TimeoutError, GatewayError, ValueError, OSError):
+                async with session.head(directory.url, allow_redirects=False) as answer:
+                    told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+                readings[f"the directory at {host_of_url(directory.url)}"] = _rounded(told - ground.now())
     return readings
 
 

@@ -101,7 +101,15 @@ async def examine(
     tls = tls_context(config.peers.ca_file)
     async with stranger(config.public_url, tls, lookup, via) as outside:
         ground = Ground(
-            config=config, keys=keys, stranger=outside, lookup=lookup, via=via, now=now, user=user, may_write=may_write
+            config=config,
+            keys=keys,
+            stranger=outside,
+            lookup=lookup,
+            via=via,
+            now=now,
+            user=user,
+            may_write=may_write,
+            has_peer=host is not None,
         )
         behind = asyncio.create_task(_all(ground, INSIDE))
         reached = await _all(ground, REACH)

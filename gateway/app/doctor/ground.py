@@ -41,6 +41,7 @@ class Ground:
         keys: our keys, or None if they cannot be read; a check of its own tells that.
         via: where the public URL is dialled instead of what its name leads to.
         now: seconds since the epoch.
+        has_peer: whether a peer is looked at too.
     """
 
     config: Config
@@ -51,6 +52,7 @@ class Ground:
     now: Callable[[], float]
     user: str = ""
     may_write: bool = False
+    has_peer: bool = False
     _first: dict[str, asyncio.Task[Reflection]] = field(default_factory=dict)
 
     @property

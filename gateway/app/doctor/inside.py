@@ -1,7 +1,7 @@
 """What stands behind the gateway, looked at from this machine: keys, folders, the store and the storages.
 
-Nothing is changed. The embedded store belongs to the running gateway, which is asked how it stands with it; an
-external one is asked itself.
+Nothing is changed. The embedded store belongs to the running gateway, which is asked how it stands with it, at its
+operations listener or else at the door of the self-test; an external one is asked itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gateway.crypto.keys import KeyState
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import ResourcePath
 from gateway.store.redis_health import KEEPS_ALL, ServerFacts
+from gateway.web.mirror import STORE_GOOD
 
 DAY_SECONDS = 86400
 KEYS_OLD_DAYS = 120
@@ -29,6 +30,7 @@ DISK_LOW_RATIO = 0.05
 OPS_SECONDS = 5.0
 STORAGE_SECONDS = 20.0
 _OTHERS_ALL = 0o077
+_UNAVAILABLE = 503
 
 
 async def check_keys(ground: Ground) -> list[Result]:
@@ -116,29 +118,51 @@ async def check_storages(ground: Ground) -> list[Result]:
 
 
 async def _running_store(ground: Ground) -> Result:
-    ops = ground.config.ops
-    if not ops.port:
-        return note("The embedded store cannot be asked about: the operations listener has no fixed port.")
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(ops.host, ops.host)  # noqa: S104 - it is compared, not bound
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=OPS_SECONDS)) as session,
-            session.get(f"http://{host}:{ops.port}/status") as answer,
-        ):
-            told = str((await answer.json(content_type=None)).get("store", ""))
-    except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError):
+    told = await _told_by_operations(ground) or await _told_by_door(ground)
+    if told is None:
         return doubt(
-            f"Nobody answers at the operations listener ({host}:{ops.port}).",
-            "The embedded store belongs to the running gateway, so it cannot be asked about.",
-            "run this on the machine of the gateway, while that runs.",
+            "The running gateway cannot be asked about its embedded store.",
+            "Whether it keeps what it is given is not known.",
+            "run this on the machine of the gateway, while that runs; see the finding `answer`.",
         )
-    if told == "ok":
+    if told == STORE_GOOD:
         return good("The embedded store answers, is ours, and writes everything to disk.")
     return fault(
         f"The embedded store is not well: {told}",
         "Shares answer 503.",
         "look into the gateway's log; if its data are lost for good: `ocm-gateway store init`.",
     )
+
+
+async def _told_by_operations(ground: Ground) -> str | None:
+    """Return what the operations listener says of the store, or None if it cannot be asked."""
+    ops = ground.config.ops
+    if not ops.port:
+        return None
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(ops.host, ops.host)  # noqa: S104 - it is compared, not bound
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=OPS_SECONDS)) as session,
+            session.get(f"http://{host}:{ops.port}/status") as answer,
+        ):
+            return str((await answer.json(content_type=None)).get("store", ""))
+    except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError):
+        return None
+
+
+async def _told_by_door(ground: Ground) -> str | None:
+    """Return what the door of the self-test says of it, by way of the public URL."""
+    if ground.keys is None:
+        return None
+    try:
+        reflection = await ground.first()
+    except (GatewayError, OSError):
+        return None
+    if reflection.told is None:
+        # The door lets nobody in while the store is away.
+        is_away = reflection.seen.is_ours and reflection.seen.status == _UNAVAILABLE
+        return "the gateway answers 503 to its own message." if is_away else None
+    return str(reflection.told["store"]) if "store" in reflection.told else None
 
 
 def _store_away(error: GatewayError) -> Result:
