@@ -32,6 +32,7 @@ from gateway.flows.send_share import SendShare
 from gateway.flows.share_on import ShareOn
 from gateway.flows.store_account import StoreAccount
 from gateway.flows.use_remote import UseRemote
+from gateway.flows.which_door import WhichDoor
 from gateway.identity.base import Identity
 from gateway.jobs.tasks import Tasks
 from gateway.store.queue import SaqQueue
@@ -170,6 +171,7 @@ def _use_remote(core: Core, far: Far) -> UseRemote:
         keys=RemoteKeys(client=far.client, authority=core.config.authority, now=core.now),
         backend=far.backend,
         check_url=far.check_url,
+        which_door=WhichDoor(now=core.now),
         now=core.now,
         reach_ssh=sshaway.build(core, far),
     )

@@ -32,6 +32,8 @@ from gateway.web.pages import Pages
 
 # Doors that connections are kept for at the same time.
 DOORS_MAX = 200
+# At a peer that is a gateway like this one our usual names are hidden, and refused.
+TEMPORARY_PREFIX = ".ocm-new-"
 
 
 def build(core: Core, far: Far) -> ReachSsh | None:
@@ -96,7 +98,11 @@ class SshDoors:
         pool = self._pools.pop(place, None)
         if pool is None:
             server = SftpServer(
-                host=access.host, port=access.port, host_keys=PinnedKeys(access.host_keys), dial=self._dial
+                host=access.host,
+                port=access.port,
+                host_keys=PinnedKeys(access.host_keys),
+                dial=self._dial,
+                temporary_prefix=TEMPORARY_PREFIX,
             )
             pool = SftpPool(server)
         # The one used last stands last; the first goes when there are too many.

@@ -263,9 +263,9 @@ def read_full(descriptor: int, start: int, length: int) -> bytes:
     return data
 
 
-def temporary_name() -> str:
+def temporary_name(prefix: str = TEMPORARY_PREFIX) -> str:
     """Return a fresh name for something unfinished."""
-    return TEMPORARY_PREFIX + secrets.token_hex(12)
+    return prefix + secrets.token_hex(12)
 
 
 def is_time(modified: float) -> bool:

@@ -15,6 +15,8 @@ from typing import Any, TypeVar, cast
 import asyncssh
 from asyncssh import SFTPAttrs
 
+from gateway.backends.localfs import TEMPORARY_PREFIX
+from gateway.backends.localpart import temporary_name
 from gateway.backends.sftp_errors import Dropped, told
 from gateway.backends.sftp_server import SftpPatience
 from gateway.errors import GatewayError, Kind
@@ -40,9 +42,12 @@ class Channel:
         is_stalled: whether an answer did not come in time, so that the connection is not to be trusted either.
     """
 
-    def __init__(self, sftp: asyncssh.SFTPClient, patience: SftpPatience) -> None:
+    def __init__(
+        self, sftp: asyncssh.SFTPClient, patience: SftpPatience, temporary_prefix: str = TEMPORARY_PREFIX
+    ) -> None:
         self.sftp = sftp
         self.patience = patience
+        self._temporary_prefix = temporary_prefix
         self.is_reused = False
         self.is_spoilt = False
         self.is_stalled = False
@@ -53,6 +58,10 @@ class Channel:
         """How many bytes are read or written with one request."""
         limits = self.sftp.limits
         return max(1, min(PIECE_MAX_BYTES, limits.max_read_len, limits.max_write_len))
+
+    def temporary_name(self) -> bytes:
+        """Return a fresh name for what is unfinished."""
+        return temporary_name(self._temporary_prefix).encode()
 
     async def ask(self, request: Awaitable[T], seconds: float | None = None) -> T:
         """Return the answer to a request.

@@ -19,7 +19,7 @@ import asyncssh
 from asyncssh import FILEXFER_TYPE_DIRECTORY, SFTPAttrs
 
 from gateway.backends.localfs import TEMPORARY_PREFIX
-from gateway.backends.localpart import PERMISSION_BITS, temporary_name
+from gateway.backends.localpart import PERMISSION_BITS
 from gateway.backends.sftp_channel import OPEN_NEW, OPEN_WRITE, Channel
 from gateway.backends.sftp_errors import Dropped, NotOffered, Vague, nonsense
 from gateway.backends.sftp_place import move_aside, rename_to_nothing, replace
@@ -97,7 +97,7 @@ async def copy(channel: Channel, old: Spot, new: Spot, target: ResourcePath, *, 
     found = old.served()
     _refuse_overwrite(new, overwrite=overwrite)
     making = _Copy(channel=channel, deep=deep)
-    temporary = Spot(new.folder, temporary_name().encode(), found)
+    temporary = Spot(new.folder, channel.temporary_name(), found)
     try:
         await making.make(old, temporary.path, target)
         created = await _place(channel, temporary, new)

@@ -44,6 +44,7 @@ class Line:
         self.was_used = False
         self.is_retired = False
         self._patience = patience
+        self._temporary_prefix = server.temporary_prefix
         self._sessions_max = sessions_max
         self._open = 0
         self._free: list[Channel] = []
@@ -103,7 +104,7 @@ class Line:
             self._open -= 1
             self.is_retired = True
             raise
-        return Channel(sftp, self._patience)
+        return Channel(sftp, self._patience, self._temporary_prefix)
 
     def keep(self, channel: Channel) -> None:
         """Keep a session for the next verb."""

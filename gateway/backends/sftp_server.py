@@ -14,6 +14,7 @@ from typing import Protocol
 
 import asyncssh
 
+from gateway.backends.localfs import TEMPORARY_PREFIX
 from gateway.errors import GatewayError, Kind
 from gateway.model.secret import Secret
 
@@ -88,12 +89,14 @@ class SftpServer:
     Attributes:
         host_keys: `KnownHosts` or `PinnedKeys`.
         dial: resolves and guards the address, by default the system's resolver without a guard.
+        temporary_prefix: how names of unfinished files begin there.
     """
 
     host: str
     port: int = SSH_PORT
     host_keys: HostKeys
     dial: Dial | None = None
+    temporary_prefix: str = TEMPORARY_PREFIX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any
 import asyncssh
 from asyncssh import SFTPAttrs
 
-from gateway.backends.localpart import PERMISSION_BITS, a_folder, temporary_name
+from gateway.backends.localpart import PERMISSION_BITS, a_folder
 from gateway.backends.sftp_channel import CLOSE_SECONDS, OPEN_NEW, OPEN_READ, OPEN_WRITE, Channel
 from gateway.backends.sftp_errors import Dropped, NotOffered, Vague, nonsense
 from gateway.backends.sftp_place import put_in_nothing, replace
@@ -130,7 +130,7 @@ class Part:
         self._spot = spot
         self._condition = condition
         self._is_durable = is_durable
-        self._temporary = joined(spot.folder, temporary_name().encode())
+        self._temporary = joined(spot.folder, channel.temporary_name())
         self._is_there = False
         self._is_open = False
         self.file: asyncssh.SFTPClientFile

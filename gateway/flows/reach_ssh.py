@@ -84,6 +84,15 @@ class ReachSsh:
             )
         return self.backend(access)
 
+    async def learn(self, share: ReceivedShare) -> None:
+        """Pin what the provider states of its host keys while it answers, so that SSH opens when it does not."""
+        if share.ssh is None or share.ssh.pinned_by is not None:
+            return
+        try:
+            await self._believed(share)
+        except GatewayError as error:
+            log.info("host keys are not known yet", share=share.share_id, reason=str(error))
+
     async def look(self, share: ReceivedShare) -> Look:
         """Return the key of the share's door, for the user to look at."""
         access = await self._believed(share)

@@ -1,20 +1,22 @@
 """A user uses what she received: the remote resource as a `Backend` like any other (flow 6; ACC-1 to ACC-5).
 
 The sender is discovered again, the resource's URL follows from that and from the share. What it is opened with is
-found by `flows.remote_keys`; what is offered over SSH is reached by `flows.reach_ssh`.
+found by `flows.remote_keys`; what is offered over SSH is reached by `flows.reach_ssh`, and where both are offered
+`flows.which_door` says which of them answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.backends.base import Backend
 from gateway.errors import GatewayError, Kind
 from gateway.flows.ports import Clock
 from gateway.flows.reach_ssh import ReachSsh
 from gateway.flows.remote_keys import Held, RemoteKeys
-from gateway.log import get_logger
+from gateway.flows.which_door import WhichDoor
 from gateway.model.peer import Discovery
 from gateway.model.share import AccessType, ReceivedShare, ReceivedState, Requirement
 from gateway.model.user import LocalUser
@@ -22,10 +24,9 @@ from gateway.ocm.access import webdav_url
 from gateway.ocm.dialects.recognise import recognise
 from gateway.peers.resolver import PeerResolver
 
-log = get_logger(__name__)
-
 Authorize = Callable[[], Awaitable[Mapping[str, str]]]
 Renew = Callable[[], Awaitable[bool]]
+Learn = Callable[[ReceivedShare], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class UseRemote:
     backend: Callable[[str, Authorize, Renew], Backend]
     check_url: Callable[[str], None]
     now: Clock
+    which_door: WhichDoor
     reach_ssh: ReachSsh | None = None
 
     async def open(self, user: LocalUser, share: ReceivedShare) -> Backend:
@@ -81,8 +83,8 @@ class UseRemote:
     async def connect(self, share: ReceivedShare, access_type: AccessType | None = None) -> Backend:
         """Return the remote resource without asking who wants it (for our own checks of the share).
 
-        WebDAV comes first where it is offered for this type of access, SSH where it is not, or where the sender's
-        provider does not answer.
+        WebDAV comes first where it is offered for this type of access, SSH where it is not, or where somebody wants it
+        and WebDAV does not answer. Our own checks ask the door that is first: its word on the share is the sender's.
         """
         webdav = share.webdav
         may_ssh = share.ssh is not None and (access_type is None or access_type in share.ssh.access_types)
@@ -90,15 +92,16 @@ class UseRemote:
             return await self._over_webdav(share)
         if not webdav.is_offered or (access_type is not None and access_type not in webdav.access_types):
             return await self.reach_ssh.open(share)
-        try:
+        if access_type is None:
             return await self._over_webdav(share)
-        except GatewayError as error:
-            if error.kind is not Kind.UNAVAILABLE:
-                raise
-            log.info("trying SSH instead of WebDAV", share=share.share_id, reason=str(error))
-            return await self.reach_ssh.open(share)
+        return await self.which_door.opened(
+            share.share_id,
+            partial(self._over_webdav, share, then=self.reach_ssh.learn),
+            partial(self.reach_ssh.open, share),
+            afresh=access_type is AccessType.DATATX,
+        )
 
-    async def _over_webdav(self, share: ReceivedShare) -> Backend:
+    async def _over_webdav(self, share: ReceivedShare, then: Learn | None = None) -> Backend:
         if not share.webdav.is_offered:
             raise GatewayError(Kind.CONFLICT, "This share is offered over SSH only, which is not used here.")
         discovery = await self._discovery(share)
@@ -116,6 +119,8 @@ class UseRemote:
         host = share.owner.host if recognise(discovery).serves_at_owner else None
         url = webdav_url(share.webdav, discovery, share.resource_type, host=host)
         self.check_url(url)
+        if then is not None:
+            await then(share)
         return self.backend(url, authorize, renew)
 
     async def prepare(self, share: ReceivedShare) -> None:
@@ -130,6 +135,7 @@ class UseRemote:
     def forget(self, share_id: str) -> None:
         """Drop the token held for a share, so that the next use exchanges anew."""
         self.keys.forget(share_id)
+        self.which_door.forget(share_id)
 
     async def _discovery(self, share: ReceivedShare) -> Discovery:
         peer = await self.resolver.discover(share.peer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import sys
 import time
@@ -14,7 +15,9 @@ from typing import Any
 
 import aiohttp
 
+from gateway.app.state import mark_store
 from gateway.backends.local import LocalBackend
+from gateway.crypto.keys import KeyRing, save_key_file
 from gateway.model.resource import Span
 from gateway.model.share import AccessType
 from gateway.web import davread
@@ -143,6 +146,18 @@ class Process:
                 assert time.monotonic() < deadline, "the gateway does not start"
             await asyncio.sleep(0.05)
 
+    def freeze(self) -> None:
+        """Let it do nothing and notice nothing, as on a machine that stalls, until it is thawed."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on, as if no time had passed."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.running is not None
+        self.running.send_signal(number)
+
     async def kill(self) -> None:
         """Kill it, as the kernel would."""
         assert self.running is not None
@@ -163,8 +178,16 @@ async def bob_in_a_process(folder: Path, storage: dict[str, Any] | None = None, 
 async def in_a_process(
     folder: Path, name: str, user: str, storage: dict[str, Any], **parts: Any
 ) -> AsyncIterator[Process]:
-    """Run a gateway in a process of its own."""
+    """Run a gateway in a process of its own.
+
+    With an outer store among the `parts` its keys are made and the store is marked, unless the keys are there already:
+    then it is one more replica of the gateway that they belong to, whose `public_url` is among the parts.
+    """
     config = configured(folder, name, user, free_port(), storage, **parts)
+    if not config.store.is_embedded and not config.keys_file.exists():
+        config.keys_file.parent.mkdir(parents=True, exist_ok=True)
+        save_key_file(config.keys_file, KeyRing.generate(config.public_url, time.time()))
+        await mark_store(config)
     async with aiohttp.ClientSession() as session:
         process = Process(Side(name, user, config, session), folder / f"{name}.yaml")
         await process.start()

@@ -32,6 +32,7 @@ from gateway.flows.outbox import Outbox, RetryRule
 from gateway.flows.remote_keys import RemoteKeys
 from gateway.flows.send_share import SendShare
 from gateway.flows.use_remote import UseRemote
+from gateway.flows.which_door import WhichDoor
 from gateway.identity.base import Identity
 from gateway.identity.file import FileLogIn, hash_password
 from gateway.identity.throttle import Throttle
@@ -254,6 +255,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
             keys=RemoteKeys(client=peer, authority=authority, now=clock),
             backend=lambda _url, _authorize, _renew: (backend or LocalBackend)(folder / "remote"),
             check_url=lambda _url: None,
+            which_door=WhichDoor(now=clock),
             now=clock,
         ),
         sent=sent,
