@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.app import people as meeting_people
 from gateway.app import sshaway, transfers
@@ -255,7 +256,9 @@ def _open_access(core: Core, far: Far, near: Near) -> OpenAccess[Narrowed]:
         verify_token=core.keys.verify,
         may_contact=contact_rule(far.rules),
         # A narrowed storage asks the very flow that opened it whether its grant still stands.
-        narrow=lambda grant: near.narrow(grant, lambda: open_access.still_stands(grant)),
+        narrow=lambda grant: near.narrow(
+            grant, partial(open_access.still_stands, grant), partial(open_access.goes_on, grant)
+        ),
         now=core.now,
     )
     return open_access

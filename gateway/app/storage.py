@@ -114,11 +114,11 @@ class Near:
             raise GatewayError(Kind.INVALID, "A local folder has no accounts.")
         return opened.as_account(owner, account)
 
-    async def narrow(self, grant: Grant, still_stands: StillStands) -> Narrowed:
-        """Return the storage narrowed to a grant."""
+    async def narrow(self, grant: Grant, still_stands: StillStands, goes_on: StillStands) -> Narrowed:
+        """Return the storage narrowed to a grant; open files are asked whether it `goes_on`, all else if it stands."""
         backend = self.as_service(grant.owner, grant.storage)
         locked = Locked(backend, self._rules(grant.storage, grant.owner, grant.grant_id))
-        scoped = Scoped(locked, grant, still_stands)
+        scoped = Scoped(locked, grant, still_stands, goes_on)
         share = DavShare(
             backend=scoped,
             permissions=grant.permissions,

@@ -71,7 +71,13 @@ class Scope:
 
 
 class Scoped:
-    """A `Backend` over the share of one grant; it has the abilities that the storage has."""
+    """A `Backend` over the share of one grant; it has the abilities that the storage has.
+
+    Args:
+        still_stands: as in `Scope`, asked before every verb.
+        goes_on: raises if the grant has ended; asked before every verb of an open file, in which it may be more lenient
+            while nothing can be known. What an open file replaces takes its place only if the grant `still_stands`.
+    """
 
     set_time: Callable[[ResourcePath, float], Awaitable[None]]
     quota: Callable[[ResourcePath], Awaitable[Quota]]
@@ -82,9 +88,16 @@ class Scoped:
     sums: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
     keep_sums: Callable[[ResourcePath, Changes], Awaitable[None]]
 
-    def __init__(self, backend: Backend, grant: Grant, still_stands: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        grant: Grant,
+        still_stands: Callable[[], Awaitable[None]],
+        goes_on: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._backend = backend
         self._scope = Scope(grant, still_stands)
+        self._goes_on = goes_on or still_stands
         if isinstance(backend, SetTime):
             self._set_inner_time = backend.set_time
             self.set_time = self._set_time
@@ -215,7 +228,7 @@ class Scoped:
 
     @asynccontextmanager
     async def _open_at(self, path: ResourcePath, mode: OpenMode, *, is_new: bool = False) -> AsyncIterator[OpenFile]:
-        ask, seen = self._scope.still_stands, partial(self._seen, path=path)
+        ask, seen = self._goes_on, partial(self._seen, path=path)
         if mode is OpenMode.READ:
             await self._scope.admit(path)
         else:
@@ -224,7 +237,7 @@ class Scoped:
         async with self._telling_missing_root(path), opening as file:
             yield AskingFile(file, before_read=ask, before_write=ask, seen=seen)
             # The end puts a replacement in place, which is a write like any other.
-            await ask()
+            await (self._scope.still_stands if mode is OpenMode.REPLACE else ask)()
 
     async def _admit_content(self, path: ResourcePath) -> None:
         """Let the content of a file be changed; a shared file must still be there, its owner may have removed it."""

@@ -130,6 +130,11 @@ class GrantWatch:
         return sum(len(tasks) for _, tasks in self._serving.values())
 
     @property
+    def is_silent(self) -> bool:
+        """Whether nothing is heard from the store, so that what goes on cannot be asked about."""
+        return not self._is_current
+
+    @property
     def _is_current(self) -> bool:
         return 0 <= self._now() - self._heard_at <= SILENCE_SECONDS
 

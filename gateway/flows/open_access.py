@@ -141,6 +141,17 @@ class OpenAccess(Generic[B]):
             raise _ended()
         self.watch.vouch(grant, generation=generation)
 
+    async def goes_on(self, grant: Grant) -> None:
+        """Do nothing if what is open under the grant may go on: it stands, or the store is away and cannot say.
+
+        Raises:
+            GatewayError: `UNAUTHENTICATED` if the share has ended.
+        """
+        if self.watch.is_silent and (grant.expires_at is None or self.now() < grant.expires_at):
+            # When the store is back every grant under which something is served is read again, and cut if it ended.
+            return
+        await self.still_stands(grant)
+
     async def stands(self, grant_id: str) -> bool:
         """Tell from the store whether a grant stands."""
         share = await self.shares.get(grant_id)

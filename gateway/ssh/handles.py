@@ -58,7 +58,9 @@ class FileHandle:
         return self._file
 
     async def write(self, offset: int, data: bytes) -> None:
-        """Put bytes at `offset`, or at the end."""
+        """Put bytes at `offset`, or at the end; after a failure nothing more is tried: clients have sent it already."""
+        if self._failure is not None:
+            raise self._failure
         try:
             if self.is_appending:
                 offset = (await self.file.stat()).size or 0

@@ -12,6 +12,7 @@ from integration.test_kill import (
     BIG,
     SECONDS,
     left,
+    started,
     storage,
     temporaries,
     under_way,
@@ -22,7 +23,7 @@ from integration.test_kill import until as until_so
 from integration.test_transfer_kill import alice_and_a_process, whole_files
 from integration.test_transfer_large import CONTENT, LARGE, PIECE, SIZE
 
-from support.everydoor import WRITE, doors_in_a_process
+from support.everydoor import READ, WRITE, doors_in_a_process
 from support.outerredis import outer_redis
 from support.transferrig import files_below, free_port, in_a_process, offered, slowly, transfer, until, until_over
 
@@ -36,27 +37,36 @@ TRANSFERS = LARGE["transfers"] | {
 
 
 @pytest.mark.req("ACC-6", "SHARE-4", "NOTE-3")
-@pytest.mark.parametrize("kind", ["local", "apache"])
-@pytest.mark.parametrize("is_back_in_time", [True, False], ids=["back in time", "back too late"])
+@pytest.mark.parametrize(("kind", "is_back_in_time"), [("local", True), ("local", False), ("apache", False)])
 async def test_an_outer_store_is_killed(tmp_path, kind, is_back_in_time):
-    """A download needs no store; an upload is refused at its end if the store is still away, and changes nothing."""
+    """Downloads need no store; an upload is refused at its end if the store is still away, and changes nothing."""
     with storage(kind, tmp_path) as (place, _), outer_redis(tmp_path) as redis:
         async with doors_in_a_process(tmp_path, place, store={"url": redis.url}) as doors:
             before = (await doors.alice.rest("GET", "shares"))[1]
             async with under_way(doors, size=len(BIG), download="16M") as running:
+                over_ssh = await started(
+                    *doors.ssh_words("sftp", READ, "-l", "131072", "{}:big", tmp_path / "over_ssh")
+                )
+                await until_so((tmp_path / "over_ssh").exists, "the download over SSH does not begin")
                 redis.kill()
                 if is_back_in_time:
                     redis.start()
                 *uploads, download = [await asyncio.wait_for(process.wait(), SECONDS) for process in running]
-            assert download == 0
-            assert (tmp_path / "got").read_bytes() == BIG
+                assert (download, await asyncio.wait_for(over_ssh.wait(), SECONDS)) == (0, 0)
+            for name in ("got", "over_ssh"):
+                assert (tmp_path / name).read_bytes() == BIG
             assert [status == 0 for status in uploads] == [is_back_in_time] * 2
             await until_quiet(doors)
             if is_back_in_time:
                 for name in ("webdav", "sftp"):
                     assert files_below(doors.stored(WRITE, name)) == {"file": bytes(len(BIG))}
             else:
-                assert left(doors) == [{"file": "old"}] * 2
+                # What is relayed has its answer from the storage before we note it in the store.
+                webdav, sftp = left(doors)
+                assert sftp == {"file": "old"}
+                if webdav != {"file": "old"}:
+                    assert files_below(doors.stored(WRITE, "webdav")) == {"file": bytes(len(BIG))}
+                    assert kind == "apache"
                 redis.start()
             assert temporaries(doors) == []
             await until_served(doors, "new", b"new content")
@@ -88,9 +98,9 @@ async def test_a_transfer_outlives_an_outer_store(tmp_path, monkeypatch, is_give
         async with alice_and_a_process(tmp_path, monkeypatch, store={"url": redis.url}, **parts) as (alice, process):
             bob = process.side
             (tmp_path / "a/alice/Project/slow.bin").write_bytes(CONTENT)
-            started = await transfer(bob, await offered(alice, bob), name="Copy")
+            begun = await transfer(bob, await offered(alice, bob), name="Copy")
             await reading.stands.wait()
-            await until(bob, started["id"], lambda shown: shown["files_done"] == 21)
+            await until(bob, begun["id"], lambda shown: shown["files_done"] == 21)
             redis.kill()
             if is_given_up:
                 await until_idle(process)
@@ -98,11 +108,11 @@ async def test_a_transfer_outlives_an_outer_store(tmp_path, monkeypatch, is_give
             if not is_given_up:
                 await until_so(lambda: sum(reading.sent) == SIZE, "the copying does not go on")
             redis.start()
-            over = await until_over(bob, started["id"])
+            over = await until_over(bob, begun["id"])
             assert (over["state"], over["files_done"], over["problem"]) == ("done", 22, "")
             assert files_below(tmp_path / "b/bob/Copy") == files_below(tmp_path / "a/alice/Project")
             again = sum(reading.sent) - SIZE
-            assert (again < SIZE // 4) if is_given_up else (again == 0)
+            assert again < (SIZE // 4 if is_given_up else PIECE)
             await until_idle(process)
             await until_so(lambda: alice.gateway.watch.streams == 0, "streams stay open at the sender")
 
@@ -123,9 +133,9 @@ async def test_another_replica_takes_a_transfer_over(tmp_path, monkeypatch, is_k
     with outer_redis(tmp_path) as redis:
         async with alice_and_a_process(tmp_path, monkeypatch, store={"url": redis.url}, **parts) as (alice, first):
             (tmp_path / "a/alice/Project/slow.bin").write_bytes(CONTENT)
-            started = await transfer(first.side, await offered(alice, first.side), name="Copy")
+            begun = await transfer(first.side, await offered(alice, first.side), name="Copy")
             await reading.stands.wait()
-            await until(first.side, started["id"], lambda shown: shown["bytes_done"] >= SIZE // 2 - 2 * PIECE)
+            await until(first.side, begun["id"], lambda shown: shown["bytes_done"] >= SIZE // 2 - 2 * PIECE)
             async with replica_of(first, tmp_path, {"url": f"file://{tmp_path / 'b'}/{{user}}"}) as second:
                 if is_killed:
                     await first.kill()
@@ -133,12 +143,12 @@ async def test_another_replica_takes_a_transfer_over(tmp_path, monkeypatch, is_k
                     first.freeze()
                 assert "slow.bin" not in whole_files(tmp_path / "b/bob/Copy")
                 reading.go.set()
-                over = await until_over(second.side, started["id"])
+                over = await until_over(second.side, begun["id"])
                 assert (over["state"], over["files_done"], over["bytes_done"]) == ("done", 22, over["bytes"])
                 if not is_killed:
                     first.thaw()
                     await until_idle(first)
-                    assert (await first.side.rest("GET", f"transfers/{started['id']}"))[1] == over
+                    assert (await first.side.rest("GET", f"transfers/{begun['id']}"))[1] == over
                 await until_idle(second)
                 assert files_below(tmp_path / "b/bob/Copy") == files_below(tmp_path / "a/alice/Project")
                 assert sum(reading.sent) - SIZE < SIZE // 4

@@ -268,6 +268,30 @@ async def test_a_standing_grant_still_stands():
     assert (reads, world.reads) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("heard", "changes", "goes_on"),
+    [
+        (True, {}, True),
+        (True, {"state": SentState.REVOKED}, False),
+        (False, {}, True),
+        (False, {"state": SentState.REVOKED}, True),
+    ],
+)
+async def test_what_is_open_goes_on_while_nobody_can_say(heard, changes, goes_on):
+    """An ended grant ends what is open under it; while the store is not heard it goes on, up to its own end."""
+    world = World(**changes)
+    if heard:
+        await world.hear(Beat())
+    if goes_on:
+        await world.flow.goes_on(GRANT)
+    else:
+        with pytest.raises(GatewayError, check=lambda error: error.kind is Kind.UNAUTHENTICATED):
+            await world.flow.goes_on(GRANT)
+    world.share = replace(world.share, expires_at=int(NOW) - 1)
+    with pytest.raises(GatewayError, check=lambda error: error.kind is Kind.UNAUTHENTICATED):
+        await world.flow.goes_on(replace(GRANT, expires_at=int(NOW) - 1))
+
+
 async def test_an_ended_grant_does_not_still_stand():
     """A verb under a grant that has ended meanwhile is refused."""
     world = World(state=SentState.REVOKED)
