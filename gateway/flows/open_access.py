@@ -145,8 +145,9 @@ class OpenAccess(Generic[B]):
         """Do nothing if what is open under the grant may go on: it stands, or the store is away and cannot say.
 
         Raises:
-            GatewayError: `UNAUTHENTICATED` if the share has ended.
+            GatewayError: as `still_stands`, except that the store's absence is no reason.
         """
+        self.may_contact(grant.recipient.host)
         if self.watch.is_silent and (grant.expires_at is None or self.now() < grant.expires_at):
             # When the store is back every grant under which something is served is read again, and cut if it ended.
             return
