@@ -132,7 +132,8 @@ class Story:
         shares = self.beta.rest.get("received")["shares"]
         _expect(len(shares) == 1, "there should be exactly one share")
         self.received = shares[0]["id"]
-        return f"'{shares[0]['name']}' from {shares[0]['owner']}, signature checked: {shares[0]['is_signed']}"
+        _expect(shares[0]["is_signed"], "the share should have come with a signature")
+        return f"'{shares[0]['name']}' from {shares[0]['owner']}; the signature was checked"
 
     def _accept(self) -> str:
         self.beta.rest.post(f"received/{self.received}/accept")
@@ -175,13 +176,13 @@ class Story:
     def _show_wire(self) -> None:
         # The gateways log a request when its last byte is out, which may be after we have read it.
         time.sleep(LOG_SECONDS)
-        for side in (self.alpha, self.beta):
-            for event in side.wire:
-                if event.get("event") in ("told peer", "asked peer"):
-                    signed = ", signed" if event.get("is_signed") else ""
-                    click.echo(f"    {side.name} → {event['method']} {event['url']}  {event['status']}{signed}")
-                elif event.get("door") == "dav" and event.get("path"):
-                    click.echo(f"    {side.name} ← {event['method']} {event['path']}  {event['status']}")
+        told = [(event, side.name) for side in (self.alpha, self.beta) for event in side.wire]
+        for event, name in sorted(told, key=lambda pair: str(pair[0].get("timestamp"))):
+            if event.get("event") in ("told peer", "asked peer"):
+                signed = ", signed" if event.get("is_signed") else ""
+                click.echo(f"    {name} → {event['method']} {event['url']}  {event['status']}{signed}")
+            elif event.get("door") == "dav" and event.get("path"):
+                click.echo(f"    {name} ← {event['method']} {event['path']}  {event['status']}")
 
 
 def _wait(stage: Stage) -> None:

@@ -44,7 +44,12 @@ def as_user(command: Command) -> Command:
     # Options that the command was given before stay in their order.
     with_client.__dict__.update(command.__dict__)
     for option in (
-        click.option("--user", envvar="OCM_GATEWAY_USER", required=True, help="Log-in name (OCM_GATEWAY_USER)."),
+        click.option(
+            "--user",
+            envvar="OCM_GATEWAY_USER",
+            required=True,
+            help="Log-in name (OCM_GATEWAY_USER); the password is asked for, or taken from OCM_GATEWAY_PASSWORD.",
+        ),
         click.option(
             "--url",
             envvar="OCM_GATEWAY_URL",

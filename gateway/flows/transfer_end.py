@@ -55,6 +55,14 @@ class EndTransfer:
         if transfer.state is TransferState.DONE:
             await self._tell_sender(transfer)
         await self._book(transfer, due=None, ended_at=ended_at)
+        log.info(
+            "transfer is over",
+            transfer=transfer.transfer_id,
+            state=transfer.state.value,
+            files=transfer.tally.done,
+            bytes=transfer.tally.bytes_done,
+            faults=transfer.tally.faults,
+        )
 
     async def _book(self, transfer: Transfer, *, due: float | None, ended_at: float) -> None:
         def change(current: Transfer) -> Transfer:

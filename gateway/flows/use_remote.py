@@ -28,6 +28,14 @@ Authorize = Callable[[], Awaitable[Mapping[str, str]]]
 Renew = Callable[[], Awaitable[bool]]
 Learn = Callable[[ReceivedShare], Awaitable[None]]
 
+# Why what was received cannot be opened, told to whom it was shared with.
+_NOT_OPEN = {
+    ReceivedState.PENDING: "This share waits for your answer: accept it first.",
+    ReceivedState.DECLINED: "You have declined this share.",
+    ReceivedState.UNSHARED: "This share has ended: who shared it has withdrawn it.",
+    ReceivedState.EXPIRED: "This share has expired.",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseRemote:
@@ -74,7 +82,7 @@ class UseRemote:
 
     def _check(self, user: LocalUser, share: ReceivedShare) -> None:
         if share.state is not ReceivedState.ACCEPTED:
-            raise GatewayError(Kind.CONFLICT, f"This share is {share.state.value}; it can be opened once accepted.")
+            raise GatewayError(Kind.CONFLICT, _NOT_OPEN[share.state])
         if share.expires_at is not None and share.expires_at <= self.now():
             raise GatewayError(Kind.CONFLICT, "This share has expired.")
         if Requirement.MUST_USE_MFA in share.webdav.requirements and not user.has_second_factor:

@@ -95,7 +95,7 @@ class Identity:
         if proof is not None and proof.until > self.now():
             return proof.user
         async with self.throttle.attempt(login, address):
-            user = await self._ask(login, password)
+            user = await self._ask(login, password, address)
         if not LOCAL_IDENTIFIER.fullmatch(user.identifier):
             log.warning("user name cannot leave the house", user=user.identifier)
             raise GatewayError(Kind.FORBIDDEN, "Your user name holds characters that cannot be used here.")
@@ -121,7 +121,7 @@ class Identity:
                 return True
         return False
 
-    async def _ask(self, login: str, password: Secret) -> LocalUser:
+    async def _ask(self, login: str, password: Secret, address: str) -> LocalUser:
         """Ask every provider in order; one that cannot tell does not keep the next from telling."""
         trouble: GatewayError | None = None
         for provider in self.providers:
@@ -135,7 +135,7 @@ class Identity:
         if trouble is not None:
             raise trouble
         # The name stays out of the log: people type pass words into the wrong field.
-        log.warning("log-in refused")
+        log.warning("log-in refused", address=address)
         raise _refused()
 
     async def _know(self, user: LocalUser) -> None:

@@ -179,11 +179,14 @@ class Visit(asyncssh.SSHServer):
                 self._claimed = await question()
                 if self._claimed is not None:
                     return True
+            # Programs with many keys try each of them, so this is no warning.
+            log.info("ssh log-in refused", address=self._address)
             await self._door.refuse_guesser(self._address)
         except GatewayError as error:
             if error.kind is Kind.UNAVAILABLE:
                 log.warning("ssh log-in cannot be decided", reason=str(error))
             if error.kind is Kind.LIMITED:
+                log.warning("ssh guesser is sent away", address=self._address)
                 self._send_away(error.public)
         return False
 

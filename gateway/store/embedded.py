@@ -135,6 +135,8 @@ class EmbeddedStore:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=(self._lock_file,),
+            # Ctrl-C in a terminal is for us: the server goes on until the last of our writes is in it.
+            start_new_session=True,
         )
         # The task ends with the pipe; somebody has to hold it until then.
         self._reader = _follow(self._server, self._last_lines)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import asyncssh
 import pytest
+import structlog.testing
 
 from gateway.backends.local import LocalBackend
 from gateway.crypto.sshkeys import HostKey
@@ -224,11 +225,14 @@ async def test_only_a_proven_key_comes_in(rig, tmp_path):
         {"username": "root"},
         {"client_keys": None, "password": "open sesame"},
     )
-    for options in tries:
-        with pytest.raises(asyncssh.PermissionDenied):
-            await rig.connect(**options)
-    await gone(rig)
+    with structlog.testing.capture_logs() as events:
+        for options in tries:
+            with pytest.raises(asyncssh.PermissionDenied):
+                await rig.connect(**options)
+        await gone(rig)
     assert len(rig.guesses) == 2
+    told = [event["address"] for event in events if event["event"] == "ssh log-in refused"]
+    assert told == ["127.0.0.1"] * 2
 
 
 async def test_a_key_that_is_only_asked_about_opens_nothing(rig):

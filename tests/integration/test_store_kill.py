@@ -197,26 +197,54 @@ async def test_a_missing_program_is_told(tmp_path, monkeypatch):
         await EmbeddedStore(tmp_path).__aenter__()
 
 
+PARENT = textwrap.dedent("""
+    import asyncio, signal, sys
+    from pathlib import Path
+    from gateway.log import configure
+    from gateway.store.embedded import EmbeddedStore
+
+    async def main():
+        stopping = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stopping.set)
+        async with EmbeddedStore(Path(sys.argv[1])) as server:
+            print(server.pid, flush=True)
+            await stopping.wait()
+            print("stopping", flush=True)
+            # A server that got the signal too ends within this time.
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(sys.stdin.readline)
+
+    configure()
+    asyncio.run(main())
+""")
+
+
+async def parent_of_a_store(folder, **options):
+    """Start a process with a store of its own; return it and the server's process id."""
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PARENT, str(folder)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        **options,
+    )
+    return parent, int(await asyncio.wait_for(parent.stdout.readline(), 20))
+
+
+async def test_ctrl_c_in_a_terminal_leaves_the_server_to_its_parent(tmp_path):
+    """A signal to everything that runs in the terminal does not end the store while the gateway still writes."""
+    parent, pid = await parent_of_a_store(tmp_path, start_new_session=True, stderr=asyncio.subprocess.PIPE)
+    os.killpg(parent.pid, signal.SIGINT)
+    assert await asyncio.wait_for(parent.stdout.readline(), 20) == b"stopping\n"
+    assert is_alive(pid)
+    _, said = await asyncio.wait_for(parent.communicate(b"\n"), 20)
+    assert (parent.returncode, b"store server ended" in said) == (0, False)
+    assert not is_alive(pid)
+
+
 async def test_the_server_dies_with_its_parent(tmp_path):
     """When the gateway is killed, its server dies too, and the next gateway takes over at once."""
-    program = textwrap.dedent("""
-        import asyncio, sys
-        from pathlib import Path
-        from gateway.log import configure
-        from gateway.store.embedded import EmbeddedStore
-
-        async def main():
-            async with EmbeddedStore(Path(sys.argv[1])) as server:
-                print(server.pid, flush=True)
-                await asyncio.sleep(100)
-
-        configure()
-        asyncio.run(main())
-    """)
-    parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, str(tmp_path), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
-    )
-    pid = int(await asyncio.wait_for(parent.stdout.readline(), 20))
+    parent, pid = await parent_of_a_store(tmp_path)
     assert is_alive(pid)
 
     parent.kill()

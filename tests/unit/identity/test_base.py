@@ -1,4 +1,5 @@
 import pytest
+import structlog.testing
 
 from gateway.errors import GatewayError, Kind, unavailable
 from gateway.identity.base import Identity
@@ -192,3 +193,11 @@ async def test_memory_is_bounded(identity, monkeypatch):
     first = next(iter(identity._proofs))
     identity._remember(b"x", LocalUser(identifier="x", display_name="x"))
     assert first not in identity._proofs
+
+
+async def test_a_refused_log_in_is_logged_with_its_address_and_nothing_of_what_was_typed(identity):
+    """Whoever reads the log sees from where somebody guesses; people type pass words into the wrong field."""
+    with structlog.testing.capture_logs() as events:
+        await kind(identity, login="hunter2", address="192.0.2.7")
+    assert [(event["event"], event["address"]) for event in events] == [("log-in refused", "192.0.2.7")]
+    assert "hunter2" not in str(events)
