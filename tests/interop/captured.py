@@ -38,11 +38,20 @@ def signed(name: str) -> bytes:
     return whole(f"{message['method']} {message['target']} HTTP/1.1\n{fields}", message["body"].encode())
 
 
-def unsigned_notice(body: bytes, agent: str = "Nextcloud Server Crawler") -> bytes:
-    """Return a notice of which only the body was recorded, without the signature that it had."""
+def unsigned_notice(body: bytes) -> bytes:
+    """Return a notice of Nextcloud of which only the body was recorded, without the signature that it had."""
     return whole(
         "POST /ocm/notifications HTTP/1.1\nHost: localhost:9444\ncontent-type: application/json\n"
-        f"User-Agent: {agent}\nAccept-Encoding: gzip\nContent-Length: {len(body)}",
+        f"User-Agent: Nextcloud Server Crawler\nAccept-Encoding: gzip\nContent-Length: {len(body)}",
+        body,
+    )
+
+
+def owncloud_notice(body: bytes) -> bytes:
+    """Return a notice of ownCloud; each has the head of the one that was recorded whole, and no signature."""
+    return whole(
+        "POST /ocm/notifications HTTP/1.1\nHost: localhost:9444\nContent-Type: application/json\n"
+        f"User-Agent: ownCloud Server Crawler\nContent-Length: {len(body)}",
         body,
     )
 
@@ -84,26 +93,15 @@ Content-Length: 225
 )
 NC31_DECLINES = unsigned_notice(captures.NC31_DECLINED)
 NC31_UNSHARES = unsigned_notice(captures.NC31_UNSHARED)
-OC10_ACCEPTS = unsigned_notice(
+OC10_ACCEPTS = owncloud_notice(
     b'{"notificationType":"SHARE_ACCEPTED","resourceType":"file","providerId":"bobf","notification":'
-    b'{"sharedSecret":"SECbobf","message":"Recipient accepted the share"}}',
-    "ownCloud Server Crawler",
+    b'{"sharedSecret":"SECbobf","message":"Recipient accepted the share"}}'
 )
-OC10_LEAVES = unsigned_notice(
+OC10_LEAVES = owncloud_notice(
     b'{"notificationType":"SHARE_DECLINED","resourceType":"file","providerId":"bobf","notification":'
-    b'{"sharedSecret":"SECbobf","message":"Recipient declined the share or unshared it from themself"}}',
-    "ownCloud Server Crawler",
+    b'{"sharedSecret":"SECbobf","message":"Recipient declined the share or unshared it from themself"}}'
 )
-OC10_UNSHARES = whole(
-    """
-POST /ocm/notifications HTTP/1.1
-Host: localhost:9444
-Content-Type: application/json
-User-Agent: ownCloud Server Crawler
-Content-Length: 156
-""",
-    captures.OC10_UNSHARED,
-)
+OC10_UNSHARES = owncloud_notice(captures.OC10_UNSHARED)
 
 _SABRE = "User-Agent: sabre-dav/4.7.0 (http://sabre.io/)\nAccept: */*"
 _NC_DAV = "Host: localhost:9444\nAuthorization: Basic U0VDUkVUYm9iOg=="
