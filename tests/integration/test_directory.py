@@ -5,6 +5,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from joserfc import jws
+from joserfc.jwk import ECKey
 
 from gateway.cli import cli
 from gateway.crypto.jws import new_private_key, public_pem, sign
@@ -139,6 +141,89 @@ async def test_the_last_good_copy_serves_on(tmp_path, registry, member, signer):
         alice.clock.ahead += 61
         await alice.gateway.standing.refresh()
         assert [await try_share(alice, peer) for peer in (member, registry)] == [403, 201]
+
+
+def forms(signer, payload):
+    """Return one signed list in each of the three forms of a JWS."""
+    text = jws.serialize_compact({"alg": "ES256"}, json.dumps(payload), ECKey.import_key(signer.pem()))
+    protected, content, signature = text.split(".")
+    mine = {"protected": protected, "signature": signature}
+    foreign = json.loads(sign(payload, [new_private_key()]))
+    theirs = {"protected": foreign["protected"], "signature": foreign["signature"]}
+    return {
+        "compact": text,
+        "flattened": json.dumps({"payload": content} | mine),
+        "general": json.dumps({"payload": content, "signatures": [theirs, mine]}),
+    }
+
+
+@pytest.mark.req("DIR-1", "DIR-2")
+async def test_every_form_of_a_signed_list(tmp_path, registry, member, signer):
+    """Compact, flattened, and general with a stranger's signature first: each is read, and what they list adds up."""
+    async with FakePeer.running() as second, FakePeer.running() as third:
+        listing = dict(zip(("compact", "flattened", "general"), (member, second, third), strict=True))
+        for form, peer in listing.items():
+            body = forms(signer, listed(peer, name=form))[form]
+            registry.replies[f"/{form}"] = Reply(body=body, headers={"Content-Type": "application/jose"})
+        urls = [f"{registry.url}/{form}" for form in listing]
+        async with alice_with(tmp_path, peers=rules(tmp_path, signer, *urls)) as alice:
+
+            async def are_read():
+                return len(await federations(alice)) == 3
+
+            await until(are_read)
+            seen = {told["federation"]: [s["host"] for s in told["servers"]] for told in await federations(alice)}
+            assert seen == {form: [peer.host] for form, peer in listing.items()}
+            assert [await try_share(alice, peer) for peer in listing.values()] == [201, 201, 201]
+
+
+@pytest.mark.req("DIR-3", "DIR-1")
+async def test_a_directory_that_a_gateway_publishes(tmp_path, member, monkeypatch):
+    """From the operator's commands to the member's rules: a gateway serves the signed list, and another goes by it."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def run(*words):
+        found = CliRunner().invoke(cli, ["directory", *words])
+        assert found.exception is None, found.output
+
+    run("init", "Example Federation")
+    run("add", member.url, "--name", "A member")
+    run("sign")
+    signed = folder / "directory.jws"
+    files = folder_storage(tmp_path / "r", "root")
+    there = {"allow_http": True, "allow_cidr": ["127.0.0.0/8", "::1/128"], "published_directory": str(signed)}
+    async with side(folder, "registry", "root", files, peers=there) as publisher:
+        url = f"{publisher.config.public_url}/ocm/directory"
+        async with publisher.session.get(f"{publisher.local}/ocm/directory") as answer:
+            assert (answer.status, answer.content_type) == (200, "application/jose+json")
+            assert await answer.read() == signed.read_bytes()
+        source = {"url": url, "keys_file": str(folder / "directory.key.pub")}
+        peers = {"allow_http": True, "allow_cidr": ["127.0.0.0/8", "::1/128"], "trust": "directory"}
+        async with alice_with(tmp_path, peers=peers | {"directories": [source]}) as alice, FakePeer.running() as guest:
+
+            async def is_read():
+                return bool(await federations(alice))
+
+            await until(is_read)
+            assert [await try_share(alice, peer) for peer in (member, guest)] == [201, 403]
+            run("remove", member.url)
+            run("add", guest.url)
+            run("sign")
+            alice.clock.ahead = 2 * 3600
+            await alice.gateway.standing.refresh()
+            assert [await try_share(alice, peer) for peer in (member, guest)] == [403, 201]
+        signed.unlink()
+        async with publisher.session.get(f"{publisher.local}/ocm/directory") as answer:
+            assert answer.status == 503
+
+
+@pytest.mark.req("DIR-3")
+async def test_no_directory_is_published(tmp_path):
+    """A gateway that publishes none says that there is none."""
+    async with alice_with(tmp_path) as alice, alice.session.get(f"{alice.local}/ocm/directory") as answer:
+        assert answer.status == 404
 
 
 async def command(alice, *words):
