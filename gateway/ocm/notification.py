@@ -73,7 +73,7 @@ def parse(document: dict[str, object]) -> Notification:
     content = fields.object("notification") or Fields({})
     notification = Notification(
         kind=fields.text(fields.first_of(*aliases.NOTIFICATION_TYPE), is_required=True),
-        provider_id=fields.identifier("providerId"),
+        provider_id=_provider_id(fields, content),
         resource_type=resource_type,
         claimed_secret=content.secret("sharedSecret"),
         grantee=content.text("grantee", max_chars=ADDRESS_MAX_CHARS),
@@ -106,6 +106,12 @@ def render_shared_on(share: SentShare) -> dict[str, object]:
     """Return the answer to `REQUEST_RESHARE`: the secret under the names that either family of servers reads."""
     secret = share.secret.reveal()
     return {"token": secret, "sharedSecret": secret, "providerId": share.provider_id}
+
+
+def _provider_id(fields: Fields, content: Fields) -> str:
+    # After -07 the id moves into an object about the file; the old place goes first while both are in use.
+    file = None if fields.has("providerId") else content.object("file")
+    return (file or fields).identifier("providerId")
 
 
 def _permissions(content: Fields) -> frozenset[Permission]:

@@ -14,8 +14,11 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from interop.peers.base import OWNER, Offer, Peer, Refused, Signing, demand
+from interop.peers.base import OWNER, Offer, Peer, Refused, Signing, demand, first_key
 from interop.peers.davclients import PhpMount, basic, bearer
+
+from support import cavagewire
+from support.fakepeer import REQUIRED
 
 _USER = re.compile(r"[a-zA-Z0-9 _.@'-]+")
 _PERMISSIONS = "{http://open-cloud-mesh.org/ns}share-permissions"
@@ -205,7 +208,11 @@ class Ecdsa:
 
 
 class Nextcloud35(Nextcloud33):
-    """34 and 35 as far as it is known: signs by RFC 9421 with ECDSA and exchanges tokens (3.3, 3.8, 3.9; [F], [P])."""
+    """34 and 35 as far as it is known: signs by RFC 9421 with ECDSA and exchanges tokens (3.3, 3.8, 3.9; [F], [P]).
+
+    Of 35.0.1 others have told what it calls itself, its versions, that its key of the older kind is still shown, and
+    that its signatures leave the date out.
+    """
 
     product = "Nextcloud 35"
     reader = "Nextcloud 35"
@@ -224,11 +231,13 @@ class Nextcloud35(Nextcloud33):
         self.jwks = {"keys": [self._private.jwk(self.key_id)]}
 
     def document(self) -> dict[str, Any]:
-        """Without the keys of the older kind, which its operator may switch off."""
+        """With both kinds of keys; the older is for others than us."""
         return {
             "enabled": True,
-            "apiVersion": "1.4.0",
+            "apiVersion": "1.0-proposal1",
+            "version": "1.1.2",
             "endPoint": f"{self.url}/ocm",
+            "publicKey": {"keyId": f"{self.url}/ocm#signature", "publicKeyPem": cavagewire.pem(first_key())},
             "provider": "Nextcloud",
             "resourceTypes": [
                 {"name": "file", "shareTypes": ["user", "group"], "protocols": {"webdav": self.dav_path}},
@@ -237,6 +246,10 @@ class Nextcloud35(Nextcloud33):
             "jwksUri": f"{self.url}/jwks",
             "tokenEndPoint": f"{self.url}/ocm/token",
         }
+
+    def sign(self, method: str, url: str, body: bytes, **faults: Any) -> dict[str, str]:
+        """Leave the date out of what is signed."""
+        return super().sign(method, url, body, **{"components": REQUIRED} | faults)
 
     def check_signature(self, received) -> None:
         """Label and tag, the five parts, no algorithm of its own choice."""

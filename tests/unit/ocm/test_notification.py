@@ -50,6 +50,33 @@ def test_whole_notification():
 
 
 @pytest.mark.req("NOTE-1")
+@pytest.mark.parametrize("number", ["p2", 2])
+def test_id_in_its_later_place(number):
+    """The id of the share may stand in an object about the file; where it stands in both places the older counts."""
+    content = {"sharedSecret": "hush", "file": {"providerId": number}}
+    later = {"notificationType": "SHARE_UNSHARED", "resourceType": "file", "notification": content}
+    assert parse(later).provider_id == str(number)
+    assert parse(later | {"providerId": None}).provider_id == str(number)
+    assert parse(later | {"providerId": "p1"}).provider_id == "p1"
+    assert parse(later | {"providerId": "p1", "notification": {"file": "a.txt"}}).provider_id == "p1"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({}, Fault("providerId", "is missing")),
+        ({"file": None}, Fault("providerId", "is missing")),
+        ({"file": {}}, Fault("notification.file.providerId", "is missing")),
+        ({"file": {"providerId": ["p"]}}, Fault("notification.file.providerId", "has to be a string")),
+    ],
+)
+def test_no_id_in_either_place(content, fault):
+    """Where the id is missing, the place is named in which it was looked for."""
+    document = {"notificationType": "SHARE_UNSHARED", "resourceType": "file", "notification": content}
+    assert refusal(document).faults == (fault,)
+
+
+@pytest.mark.req("NOTE-1")
 @pytest.mark.parametrize(
     ("body", "kind", "provider_id", "secret"),
     [
