@@ -16,6 +16,7 @@ TRUST: Mapping[Trust, tuple[str, str]] = {
     Trust.UNKNOWN: ("Not decided", "over"),
 }
 _SCHEMES = {Scheme.RFC9421: "RFC 9421", Scheme.CAVAGE: "the older way (draft-cavage)"}
+_SHORT = {Scheme.RFC9421: "RFC 9421", Scheme.CAVAGE: "cavage"}
 
 
 def row_of(admin: PeerAdmin, peer: Peer) -> dict[str, object]:
@@ -86,11 +87,11 @@ def full_document(admin: PeerAdmin, peer: Peer) -> dict[str, object]:
     return peer_document(admin, peer) | {"discovery": said, "meaning": report.meaning() if report else []}
 
 
-def _signatures_in_short(peer: Peer) -> str:
-    said = ["it signs"] if peer.has_signed_to_us else []
-    if peer.we_signed_to:
-        said.append("we sign")
-    return f"{' and '.join(said)}, pinned" if said else ""
+def _signatures_in_short(peer: Peer) -> list[str]:
+    said = ["it signs, pinned"] if peer.has_signed_to_us else []
+    if peer.we_signed_to and peer.scheme is not None:
+        said.append(f"we sign ({_SHORT[peer.scheme]}), pinned")
+    return said
 
 
 def _time(seconds: float) -> int | None:

@@ -90,6 +90,19 @@ async def test_a_block_by_a_name_reaches_two_real_gateways(doors):
     assert await doors.bob.rest("GET", bobs) == (200, b"hello")
 
 
+@pytest.mark.req("DISC-8")
+async def test_what_came_from_a_blocked_server_does_not_open_either(doors):
+    """Nothing is sent to a server that Bob's operator blocks, also not to fetch what was shared with Bob."""
+    bobs = f"received/{doors.offers[READ].bobs}/files/a.txt"
+    host = doors.alice.config.authority
+    assert await doors.bob.rest("GET", bobs) == (200, b"hello")
+    await doors.bob.gateway.standing.decide(host, Trust.DENIED)
+    status, refusal = await doors.bob.rest("GET", bobs)
+    assert (status, refusal["detail"]) == (403, f"{host} is not allowed here.")
+    await doors.bob.gateway.standing.decide(host, Trust.UNKNOWN)
+    assert await doors.bob.rest("GET", bobs) == (200, b"hello")
+
+
 async def test_until_the_decisions_are_read_nobody_is_let_in_and_nobody_is_told_a_refusal(doors):
     """A gateway that does not know yet who is blocked answers 503, and lets go on what has begun."""
     board, secret = doors.alice.gateway.standing.board, doors.offers[READ].secret
