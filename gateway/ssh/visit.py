@@ -56,7 +56,7 @@ class Visit(asyncssh.SSHServer):
         self._channels: set[asyncio.Task[None]] = set()
         self._stopped: set[asyncio.Task[None]] = set()
         self._seen_at = 0.0
-        self._reason = "What was shared with you here is not open any more."
+        self._reason = "What was shared with you here has ended, or is closed to you."
         self._is_ending = False
         self._is_lost = asyncio.Event()
         self.flow = Flow()
