@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import GatewayError, Kind
-from gateway.model.address import Host, OcmAddress
+from gateway.model.address import ADDRESS_MAX_CHARS, Host, OcmAddress
 from gateway.ocm.sharerequest import RESOURCE_MAX_CHARS, AskedShare, parse, parse_notification, render
 
 ASKED = AskedShare(
@@ -36,11 +36,19 @@ def test_a_resource_that_cannot_be_named(resource):
     """Nothing and too much are refused before they are sent."""
     with pytest.raises(GatewayError) as refused:
         render(AskedShare(owner=ASKED.owner, share_with=ASKED.share_with, resource=resource))
-    assert (refused.value.kind, "up to 2048 characters" in refused.value.public) == (Kind.INVALID, True)
+    assert refused.value.kind is Kind.INVALID
+    assert refused.value.public == "Name what you ask for, in up to 2048 characters."
 
 
-def test_longest_resource():
-    """A resource may be named with as many characters as are announced."""
+def test_longest_addresses():
+    """Addresses may be as long as addresses are anywhere."""
+    longest = {name: DOCUMENT[name].rjust(ADDRESS_MAX_CHARS, "x") for name in ("owner", "shareWith")}
+    assert render(parse(DOCUMENT | longest)) == DOCUMENT | longest
+
+
+def test_shortest_and_longest_resource():
+    """A resource may be named with one character, and with as many as are announced."""
+    assert render(parse(DOCUMENT | {"share": "x"})) == DOCUMENT | {"share": "x"}
     longest = "x" * RESOURCE_MAX_CHARS
     assert parse(DOCUMENT | {"share": longest}).resource == longest
     assert len(str(render(parse(DOCUMENT | {"share": longest}))["share"])) == 2048
