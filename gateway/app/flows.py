@@ -211,7 +211,6 @@ def _share_on(core: Core, far: Far, queue: SaqQueue, meeting: Meeting) -> ShareO
         rules=far.rules,
         authority=core.config.authority,
         now=core.now,
-        new_id=new_id,
         new_secret=new_secret,
     )
 

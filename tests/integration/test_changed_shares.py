@@ -1,5 +1,6 @@
 """A share that stands is changed or shared on: what opens follows at once, and the other side hears of it."""
 
+import asyncio
 import json
 
 import pytest
@@ -170,6 +171,28 @@ async def test_what_was_shared_on_opens_no_more_and_no_longer_than_the_first(ali
     await alice.rest("DELETE", f"shares/{share['id']}")
     assert (await alice.dav("GET", child, "c.txt"))[0] == 401
     assert (await alice.sent(answer.json["providerId"]))["state"] == "revoked"
+
+
+@pytest.mark.req("NOTE-4")
+async def test_sharing_on_in_the_same_moment_is_one_share(alice, far):
+    """However many requests for one recipient come at once, one share is made, and all get its secret."""
+    is_owncloud_10(far)
+    share = await alice.share("/Project", f"bob@{far.host}", permissions=["read", "share"])
+    secret = await alice.secret_of(share["id"])
+
+    async def ask(recipient="carol@elsewhere.example.org"):
+        answer = await far.post(alice.local + NOTES, request(share, secret, recipient))
+        assert answer.status == 201
+        return answer.json["providerId"], answer.json["token"]
+
+    asked = await asyncio.gather(*(ask() for _ in range(6)), ask("dora@elsewhere.example.org"))
+    assert len(set(asked[:6])) == 1
+    assert len((await alice.rest("GET", "shares"))[1]["shares"]) == 3
+    await alice.rest("DELETE", f"shares/{asked[0][0]}")
+    again = await ask()
+    assert again not in asked
+    assert (await alice.dav("GET", again[1], "hello.txt"))[0] == 200
+    assert (await alice.dav("GET", asked[0][1], "hello.txt"))[0] == 401
 
 
 @pytest.mark.req("NOTE-4")
