@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+Data = bytes | bytearray | memoryview
+
 # Pieces smaller than this are put together: each that is kept alone costs some memory of its own.
 SMALL_BYTES = 4096
 
@@ -28,9 +30,20 @@ class Held:
         else:
             self._pieces.append(bytearray(data))
 
-    def take(self, most: int) -> bytes:
-        """Take bytes from the front: `most`, or all if there are fewer."""
-        parts, missing = [], min(most, self._size)
+    def peek(self, most: int) -> bytes:
+        """Return bytes from the front and leave them there: `most`, or all if there are fewer."""
+        parts, missing = [], most
+        for piece in self._pieces:
+            parts.append(piece[:missing])
+            missing -= len(parts[-1])
+            if not missing:
+                break
+        return b"".join(parts)
+
+    def take(self, most: int) -> list[Data]:
+        """Take bytes from the front, in pieces as they came: `most`, or all if there are fewer."""
+        parts: list[Data] = []
+        missing = min(most, self._size)
         self._size -= missing
         while missing:
             piece = self._pieces[0]
@@ -43,4 +56,4 @@ class Held:
                 del piece[: len(part)]
             else:
                 self._pieces[0] = piece[len(part) :]
-        return b"".join(parts)
+        return parts

@@ -18,8 +18,7 @@ import asyncssh
 from asyncssh.constants import MSG_CHANNEL_DATA
 
 from gateway.ssh.gcm import BLOCK_BYTES, Current, Gcm
-
-Data = bytes | bytearray | memoryview
+from gateway.ssh.held import Data
 
 # RFC 4253, 6.
 _PADDING_MIN_BYTES = 4

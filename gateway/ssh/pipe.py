@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import asyncssh
 
-from gateway.ssh.held import Held
-from gateway.ssh.outgoing import Data, Outgoing
+from gateway.ssh.held import Data, Held
+from gateway.ssh.outgoing import Outgoing
 
 INPUT_MAX_BYTES = 1024 * 1024
 # How much may wait for the client's window before the writer waits.
@@ -96,9 +96,21 @@ class Pipe:
         Raises:
             EOFError: if the client ends before that.
         """
+        return b"".join(await self.read_pieces(count))
+
+    async def read_pieces(self, count: int) -> list[Data]:
+        """Do as `read`, and leave it to the caller to put the pieces together."""
         while len(self._held) < count:
             await self._wait(count)
         return self._take(count)
+
+    def peek(self, count: int) -> bytes:
+        """Return the next `count` bytes without taking them; fewer if no more have come yet."""
+        return self._held.peek(count)
+
+    def has(self, count: int) -> bool:
+        """Tell whether so many bytes have come."""
+        return len(self._held) >= count
 
     async def read_some(self, most: int) -> bytes:
         """Return at least one byte and at most `most`; none at the end."""
@@ -106,7 +118,7 @@ class Pipe:
             if self._is_ended:
                 return b""
             await self._wait(1)
-        return self._take(most)
+        return b"".join(self._take(most))
 
     async def write(self, *parts: Data) -> None:
         """Send bytes; returns when more can be sent."""
@@ -135,7 +147,7 @@ class Pipe:
         self._more.clear()
         await self._more.wait()
 
-    def _take(self, count: int) -> bytes:
+    def _take(self, count: int) -> list[Data]:
         taken = self._held.take(count)
         if self._is_paused and len(self._held) < INPUT_MAX_BYTES // 2:
             self._resume_reading()

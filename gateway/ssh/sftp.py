@@ -16,9 +16,10 @@ from gateway.backends.openfile import Synced
 from gateway.errors import GatewayError, Kind
 from gateway.log import get_logger
 from gateway.model.resource import ResourcePath
-from gateway.ssh.handles import HANDLE_BYTES, Count, FileHandle, FolderHandle, Handles
+from gateway.ssh.handles import Count, FileHandle, FolderHandle, Handles
 from gateway.ssh.names import Names
 from gateway.ssh.pipe import Pipe
+from gateway.ssh.requests import framed, next_request, read_init
 from gateway.ssh.view import View, path_of
 from gateway.ssh.wire import (
     DATA_MAX_BYTES,
@@ -50,8 +51,6 @@ EXTENSIONS = (
     (b"limits@openssh.com", b"1"),
 )
 LISTING_MAX_BYTES = 64 * 1024
-# What stands before the data of a write: its kind and number, the handle, the offset, and the length of the data.
-WRITE_HEAD_BYTES = 1 + 4 + (4 + HANDLE_BYTES) + 8 + 4
 
 OK: Answer = status(Status.OK)
 EOF: Answer = status(Status.EOF)
@@ -98,34 +97,19 @@ class Sftp:
         try:
             await self._greet()
             while True:
-                packet = await self._packet()
-                kind, number = packet.byte(), packet.uint32()
-                answer = await self._answer(kind, packet)
-                size = 4 + sum(map(len, answer))
-                head = size.to_bytes(4) + answer[0][:1] + number.to_bytes(4) + answer[0][1:]
-                # Joined only once: the data of a read are large.
-                await self._pipe.write(head, *answer[1:])
+                request = await next_request(self._pipe)
+                answer = await self._answer(request.kind, request.packet)
+                await self._pipe.write(*(part for number in request.numbers for part in framed(answer, number)))
         except EOFError:
             pass
         finally:
             await self._handles.discard_all()
 
     async def _greet(self) -> None:
-        packet = await self._packet()
-        if packet.byte() != Ask.INIT:
-            raise BadPacketError
+        await read_init(self._pipe)
         extensions = b"".join(string(name) + string(data) for name, data in EXTENSIONS)
         body = struct.pack(">BI", Tell.VERSION, VERSION) + extensions
         await self._pipe.write(string(body))
-
-    async def _packet(self) -> Packet:
-        size = int.from_bytes(await self._pipe.read(4))
-        if not 0 < size <= PACKET_MAX_BYTES:
-            raise BadPacketError
-        head = await self._pipe.read(min(size, WRITE_HEAD_BYTES))
-        if head[0] != Ask.WRITE:
-            return Packet(head + await self._pipe.read(size - len(head)))
-        return Packet(head, await self._pipe.read(size - len(head)))
 
     async def _answer(self, kind: int, packet: Packet) -> Answer:
         answer = self._answers.get(kind)

@@ -219,3 +219,17 @@ async def test_what_was_written_before_counts(rig, root):
         assert [number for _, number, _ in answers] == list(range(2, 23))
         assert {packet.uint32() for _, _, packet in answers} == {Status.OK}
     assert (root / "data").read_bytes() == b"".join(pieces)
+
+
+async def test_writes_that_fail_together_are_told_one_by_one(rig, root):
+    """Of many writes that go on where the one before ends, each is told that it has failed, and nothing appears."""
+    async with raw_sftp(rig) as sftp:
+        (root / "old").write_bytes(b"old")
+        handle = await sftp.open(b"old", Open.READ)
+        for number in range(10):
+            sftp.send(Ask.WRITE, string(handle), (number * 1000).to_bytes(8), string(bytes(1000)))
+        answers = [await sftp.answer() for _ in range(10)]
+        assert [number for _, number, _ in answers] == list(range(2, 12))
+        assert {packet.uint32() for _, _, packet in answers} == {Status.PERMISSION_DENIED}
+        assert await sftp.ask(Ask.CLOSE, string(handle)) != Status.OK
+    assert (root / "old").read_bytes() == b"old"
