@@ -117,6 +117,8 @@ class UseRemote:
 
         async def authorize() -> Mapping[str, str]:
             nonlocal used
+            # Asked with every request: a long transfer outlives what was decided when it began.
+            self.check_url(url)
             used = await self.keys.get(share, discovery)
             return used.fields()
 

@@ -7,8 +7,10 @@ import aiohttp
 import asyncssh
 import pytest
 
+from gateway.errors import GatewayError, Kind
 from gateway.model.address import Host, parse_address
 from gateway.model.peer import Trust
+from gateway.model.resource import ResourcePath
 from support.everydoor import READ, every_door, local_place
 
 SECONDS = 10.0
@@ -92,13 +94,19 @@ async def test_a_block_by_a_name_reaches_two_real_gateways(doors):
 
 @pytest.mark.req("DISC-8")
 async def test_what_came_from_a_blocked_server_does_not_open_either(doors):
-    """Nothing is sent to a server that Bob's operator blocks, also not to fetch what was shared with Bob."""
+    """Nothing is sent to a server that Bob's operator blocks, also not under what was opened before; and back again."""
     bobs = f"received/{doors.offers[READ].bobs}/files/a.txt"
     host = doors.alice.config.authority
     assert await doors.bob.rest("GET", bobs) == (200, b"hello")
+    tasks = doors.bob.gateway.tasks
+    opened = await tasks.check_received.use_remote.connect(await tasks.received.get(doors.offers[READ].bobs))
+    assert (await opened.stat(ResourcePath(("a.txt",)))).size == len(b"hello")
     await doors.bob.gateway.standing.decide(host, Trust.DENIED)
     status, refusal = await doors.bob.rest("GET", bobs)
     assert (status, refusal["detail"]) == (403, f"{host} is not allowed here.")
+    with pytest.raises(GatewayError) as caught:
+        await opened.stat(ResourcePath(("a.txt",)))
+    assert caught.value.kind is Kind.FORBIDDEN
     await doors.bob.gateway.standing.decide(host, Trust.UNKNOWN)
     assert await doors.bob.rest("GET", bobs) == (200, b"hello")
 
