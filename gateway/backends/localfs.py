@@ -146,7 +146,7 @@ def look_up(folder: int, name: str) -> Spot:
     if spot.found is not None or name.isascii():
         return spot
     others = {unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)} - {name}
-    matches = [known for known in (exact(folder, other) for other in others) if known.found is not None]
+    matches = [known for known in (_in_other_form(folder, other) for other in others) if known.found is not None]
     return matches[0] if len(matches) == 1 else spot
 
 
@@ -155,6 +155,16 @@ def exact(folder: int, name: str) -> Spot:
     try:
         return Spot(folder, name, os.stat(name, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
+        return Spot(folder, name, None)
+
+
+def _in_other_form(folder: int, name: str) -> Spot:
+    try:
+        return exact(folder, name)
+    except OSError as error:
+        # Decomposed, a name may have three times as many bytes, more than the file system takes: nothing has it.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
         return Spot(folder, name, None)
 
 

@@ -26,7 +26,7 @@ from gateway.backends.relay_targets import TRANSFERS, check_permission, check_ta
 from gateway.backends.webdav import WebdavBackend
 from gateway.backends.webdav_body import Body, body_of, ready_body
 from gateway.backends.webdav_http import Answer
-from gateway.backends.webdav_names import Place, absolute_path
+from gateway.backends.webdav_names import Place, absolute_path, has_long_name
 from gateway.backends.webdav_status import nonsense, storage_error
 from gateway.errors import ROOT_MISSING, GatewayError, Kind, unavailable
 from gateway.model.grant import Grant
@@ -251,6 +251,8 @@ class ScopedRelay:
             raise GatewayError(Kind.NOT_FOUND, "The shared resource is gone.", code=ROOT_MISSING)
         if call.destination is not None and call.method in TRANSFERS:
             error = await self._webdav.why_not_there(self._grant.root / call.destination, error)
+        elif has_long_name(call.path):
+            error = await self._webdav.why_not_there(self._grant.root / call.path, error)
         raise error
 
     async def _check_parent(self) -> None:

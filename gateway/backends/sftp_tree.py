@@ -143,7 +143,9 @@ async def look_up(channel: Channel, folder: bytes, name: str) -> Spot:
     if spot.found is not None or name.isascii():
         return spot
     others = {unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)} - {name}
-    known = [await exact(channel, folder, as_stored(other)) for other in others]
+    # Decomposed, a name may have three times as many bytes, more than servers take: nothing has it.
+    possible = [stored for stored in map(as_stored, others) if len(stored) <= NAME_MAX_BYTES]
+    known = [await exact(channel, folder, stored) for stored in possible]
     matches = [match for match in known if match.found is not None]
     return matches[0] if len(matches) == 1 else spot
 

@@ -29,7 +29,7 @@ from gateway.backends.webdav_entry import (
 )
 from gateway.backends.webdav_get import content_of, question, shows
 from gateway.backends.webdav_http import Answer, Authorize, Patience, Redirects, Renew, Upstream
-from gateway.backends.webdav_names import Place
+from gateway.backends.webdav_names import Place, has_long_name, too_long
 from gateway.backends.webdav_span import resolve
 from gateway.backends.webdav_status import nonsense, storage_error
 from gateway.errors import GatewayError, Kind
@@ -285,11 +285,12 @@ class WebdavBackend:
         return entry is not None and entry.is_folder
 
     async def why_not_there(self, target: ResourcePath, error: GatewayError) -> GatewayError:
-        """Return the error that a failed COPY or MOVE really means: some servers answer 500 if a folder is missing."""
+        """Return what a failed change really means: some servers say 500 to missing folders and to names too long."""
         if error.kind in (Kind.UNAVAILABLE, Kind.INVALID) and not target.is_root:
             above = await self.find(target.parent)
             if above is None or not above.is_folder:
                 return storage_error(_CONFLICT)
+            return too_long() if has_long_name(target) else error
         return error
 
     async def find(self, path: ResourcePath) -> Entry | None:
@@ -312,7 +313,8 @@ class WebdavBackend:
             above = await self.find(path.parent)
             if above is None or not above.is_folder:
                 raise storage_error(missing)
-        raise storage_error(answer.status, answer.headers)
+        error = storage_error(answer.status, answer.headers)
+        raise await self.why_not_there(path, error) if has_long_name(path) else error
 
     async def _failures(self, answer: Answer, asked: ResourcePath) -> tuple[tuple[ResourcePath, GatewayError], ...]:
         if answer.status != _MULTI_STATUS:

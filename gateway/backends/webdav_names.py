@@ -15,6 +15,8 @@ from gateway.errors import GatewayError, Kind
 from gateway.model.resource import ResourcePath
 
 HREF_MAX_CHARS = 16_384
+# Of one name; some file systems count characters and take more.
+NAME_MAX_BYTES = 255
 
 _AUTHORITY = re.compile(r"\A(?:https?:)?//[^/]*", re.IGNORECASE)
 # Hrefs of some servers are not escaped; what is no URL character is escaped here, what is stays as it came.
@@ -55,6 +57,16 @@ class Place:
         if absolute is None or not absolute.is_within(self._root):
             return None
         return absolute.below(self._root)
+
+
+def has_long_name(path: ResourcePath) -> bool:
+    """Tell whether a name in `path` is one that most file systems do not take."""
+    return any(len(part.encode(errors="surrogateescape")) > NAME_MAX_BYTES for part in path.parts)
+
+
+def too_long() -> GatewayError:
+    """Return what is said of such a name where the storage did not take it, whatever it answered."""
+    return GatewayError(Kind.INVALID, "This name is too long for the storage.")
 
 
 def absolute_path(href: str, base: str = "/") -> ResourcePath | None:

@@ -9,15 +9,11 @@ import os
 import pytest
 import pytest_asyncio
 
-from support.apache import apache
-from support.everydoor import READ, WRITE, dav_place, digest, every_door, local_place, ssh_place
-from support.sshd import sshd
+from support.everydoor import READ, STORAGES, WRITE, before, digest
 from support.transferrig import transfer, until_over
-from support.wsgi import wsgidav
 
 SIZES = {"empty": 0, "one": 1, "odd": 65_537}
 CONTENTS = {name: os.urandom(size) for name, size in SIZES.items()}
-STORAGES = ["apache", "wsgidav", "sshd", "local"]
 FIVE_GIB = 5 * 2**30
 OLD = b"what was there before"
 DIGESTS = {name: digest(content) for name, content in CONTENTS.items()}
@@ -29,22 +25,8 @@ module_loop = pytest.mark.asyncio(loop_scope="module")
 async def doors(request, tmp_path_factory):
     """All doors before one kind of storage, in which files to read are."""
     folder = tmp_path_factory.mktemp(request.param)
-    match request.param:
-        case "apache":
-            with apache() as server:
-                async with every_door(folder, dav_place(server)) as doors:
-                    yield doors
-        case "wsgidav":
-            with wsgidav() as server:
-                async with every_door(folder, dav_place(server)) as doors:
-                    yield doors
-        case "sshd":
-            with sshd() as server:
-                async with every_door(folder, ssh_place(folder, server)) as doors:
-                    yield doors
-        case "local":
-            async with every_door(folder, local_place(folder / "storage")) as doors:
-                yield doors
+    async with before(request.param, folder) as doors:
+        yield doors
 
 
 class WebDav:

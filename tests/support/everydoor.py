@@ -13,19 +13,23 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.apache import apache
 from support.davserver import DavServer
 from support.fakepeer import FakePeer, Reply
 from support.pair import PASSWORD, Side, side
+from support.sshd import sshd
 from support.sshdoor import make_key, ran
 from support.sshservers import SshServer
 from support.transferrig import Process, free_port, in_a_process
+from support.wsgi import wsgidav
 
 READ, WRITE = "Read", "Write"
+STORAGES = ("apache", "wsgidav", "sshd", "local")
 PERMISSIONS = {READ: ["read"], WRITE: ["read", "write"]}
 HASHING = "import hashlib, sys; print(hashlib.file_digest(sys.stdin.buffer, 'sha256').hexdigest())"
 
@@ -96,6 +100,7 @@ class Doors:
     bob: Side | None = None
     process: Process | None = None
     offers: dict[str, Offer]
+    kind: str = ""
 
     def stored(self, share: str, name: str) -> Path:
         """Return where a file of a share is in the storage."""
@@ -191,6 +196,24 @@ async def every_door(folder: Path, place: Place) -> AsyncIterator[Doors]:
             await alice.share(f"/{name}", bob.address, **_asked(name))
             offer.bobs = await bob.accepted()
         yield Doors(place=place, folder=folder, alice=alice, bob=bob, offers=offers)
+
+
+@asynccontextmanager
+async def before(kind: str, folder: Path) -> AsyncIterator[Doors]:
+    """Open all doors before a fresh storage of this kind."""
+    async with AsyncExitStack() as stack:
+        match kind:
+            case "apache":
+                place = dav_place(stack.enter_context(apache()))
+            case "wsgidav":
+                place = dav_place(stack.enter_context(wsgidav()))
+            case "sshd":
+                place = ssh_place(folder, stack.enter_context(sshd()))
+            case _:
+                place = local_place(folder / "storage")
+        doors = await stack.enter_async_context(every_door(folder, place))
+        doors.kind = kind
+        yield doors
 
 
 @asynccontextmanager
