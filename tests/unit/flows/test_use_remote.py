@@ -35,7 +35,7 @@ BOB = LocalUser(identifier="bob", display_name="Bob")
 
 def told(user=BOB, **changes):
     """Return what a user is told who wants to transfer a share with changes; nothing if he may."""
-    flow = UseRemote(resolver=None, keys=None, backend=None, check_url=None, now=lambda: NOW)
+    flow = UseRemote(resolver=None, keys=None, backend=None, which_door=None, check_url=None, now=lambda: NOW)
     try:
         flow.check_transfer(user, dataclasses.replace(SHARE, **changes))
     except GatewayError as error:
