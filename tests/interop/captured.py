@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from interop.peers.base import first_key
 from interop.peers.davclients import OwnCloudMount, PhpMount
 
-from support import captures
+from support import captures, cavagewire
 
 _VECTORS = json.loads((Path(__file__).parents[1] / "vectors/cavage.json").read_text("utf-8"))
 _SIGNED = {message["name"]: message for message in _VECTORS["messages"]}
+_NC31 = "localhost:9443"
 DOCUMENTS = {
-    "localhost:9443": _VECTORS["documents"]["NC31"].encode(),
+    _NC31: _VECTORS["documents"]["NC31"].encode(),
     "localhost:9446": _VECTORS["documents"]["NC32"].encode(),
     "localhost:9448": captures.OC10_DISCOVERY,
     "localhost:9447": captures.STUB_DISCOVERY,
@@ -45,6 +47,22 @@ def unsigned_notice(body: bytes) -> bytes:
         f"User-Agent: Nextcloud Server Crawler\nAccept-Encoding: gzip\nContent-Length: {len(body)}",
         body,
     )
+
+
+def signed_anew(notice: bytes, at: str) -> bytes:
+    """Return a notice of Nextcloud 31 signed in its place and its way, at a time, with a key that is not its own."""
+    head, _, body = notice.partition(b"\r\n\r\n")
+    key_id = json.loads(DOCUMENTS[_NC31])["publicKey"]["keyId"]
+    made = cavagewire.sign(first_key(), key_id, "/ocm/notifications", "localhost:9444", body, date=at)
+    fields = f"date: {made['Date']}\r\ndigest: {made['Digest']}\r\nSignature: {made['Signature']}\r\n"
+    return head.replace(b"User-Agent:", fields.encode() + b"User-Agent:", 1) + b"\r\n\r\n" + body
+
+
+def documents_anew() -> dict[str, bytes]:
+    """Return the recorded documents, that of Nextcloud 31 with the key that `signed_anew` signs with."""
+    document = json.loads(DOCUMENTS[_NC31])
+    document["publicKey"]["publicKeyPem"] = cavagewire.pem(first_key())
+    return DOCUMENTS | {_NC31: json.dumps(document).encode()}
 
 
 def owncloud_notice(body: bytes) -> bytes:

@@ -106,9 +106,10 @@ def _dialect(dialect: Dialect) -> str:
 def _replays() -> Iterable[str]:
     yield "The gateway stands where the recording peer stood: the same public URL, the same time, and the recorded"
     yield "documents served over TLS. Only our own WebDAV path, which a peer takes from our document, is put in place"
-    yield "of the recorded one. Of the notices marked * only the bodies were recorded; they are sent without the"
-    yield "signature that they had. ownCloud signs nothing: all its notices have the head of the one that was recorded"
-    yield "whole. Of the fall-back to the old interface `Host` was not recorded; it is added."
+    yield "of the recorded one. Of the notices marked * only the bodies were recorded; they are signed anew in the way"
+    yield "of Nextcloud 31, with a key that is put in place of the recorded one. ownCloud signs nothing: its notices"
+    yield "all have the head of the one that was recorded whole. Of the fall-back to the old interface `Host` was not"
+    yield "recorded; it is added."
     yield ""
     yield "| who | request | answer | effect |"
     yield "|---|---|---|---|"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -47,7 +48,7 @@ class Replay:
         at: the time at which it was recorded; only signatures care.
         before: sets the stage.
         after: raises if the effect is another.
-        is_part: whether only the body was recorded; then it is replayed without the signature that it had.
+        is_part: whether only the body was recorded; then it is signed anew, with a key put in place of the recorded.
     """
 
     who: str
@@ -130,7 +131,9 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def stage(folder: Path, authority: str, at: str) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, authority: str, at: str, documents: Mapping[str, bytes] = captured.DOCUMENTS
+) -> AsyncIterator[Stage]:
     """Run a gateway that is known under `authority`, at a recorded time, among the recorded peers."""
     certificates = Authority(folder)
     users = folder / "two-users.yaml"
@@ -150,7 +153,7 @@ async def stage(folder: Path, authority: str, at: str) -> AsyncIterator[Stage]:
     }
     storage = folder_storage(folder / "files", "marie")
     async with (
-        recorded_peers(certificates) as port,
+        recorded_peers(certificates, documents) as port,
         side(folder, "here", "marie", storage, clock=clock, **parts) as ours,
     ):
         with patch.multiple(guard, _is_localhost=lambda _name: True, _loopback=_leading_to(port)):
@@ -163,10 +166,10 @@ def _leading_to(port: int) -> Callable[[str, int], object]:
 
 
 @asynccontextmanager
-async def recorded_peers(certificates: Authority) -> AsyncIterator[int]:
+async def recorded_peers(certificates: Authority, documents: Mapping[str, bytes]) -> AsyncIterator[int]:
     """Serve the recorded documents of all peers on one port: which peer is meant stands in `Host`."""
     app = web.Application()
-    app.router.add_get("/{path:.*}", _recorded)
+    app.router.add_get("/{path:.*}", partial(_recorded, documents=documents))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -177,10 +180,10 @@ async def recorded_peers(certificates: Authority) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def _recorded(request: web.Request) -> web.Response:
+async def _recorded(request: web.Request, documents: Mapping[str, bytes]) -> web.Response:
     # As it was seen: only `/ocm-provider/` answers; elsewhere ownCloud shows its log-in, Nextcloud says no in JSON.
-    if request.path == "/ocm-provider/" and request.host in captured.DOCUMENTS:
-        return web.Response(body=captured.DOCUMENTS[request.host], content_type="application/json")
+    if request.path == "/ocm-provider/" and request.host in documents:
+        return web.Response(body=documents[request.host], content_type="application/json")
     if request.host == "localhost:9448" and request.path != "/login":
         raise web.HTTPFound("/login")
     if request.path == "/login":

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from interop import replays
+from interop import captured, replays
 from interop.captured_table import REPLAYS
 
 OUR_PATH = (b"/dav/", b"/ocm/dav/")
@@ -15,10 +15,26 @@ OUR_PATH = (b"/dav/", b"/ocm/dav/")
 @pytest.mark.parametrize("replay", REPLAYS, ids=lambda replay: f"{replay.who} {replay.what}")
 async def test_captured_request(tmp_path, replay):
     """The answer has the expected status, and the gateway is afterwards as it should be."""
-    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+    request, documents = replay.request.replace(*OUR_PATH), captured.DOCUMENTS
+    if replay.is_part:
+        request, documents = captured.signed_anew(request, replay.at), captured.documents_anew()
+    async with replays.stage(tmp_path, replay.authority, replay.at, documents) as stage:
         if replay.before is not None:
             await replay.before(stage)
-        status, body = await stage.send(replay.request.replace(*OUR_PATH))
+        status, body = await stage.send(request)
+        assert status == replay.status, body
+        await replay.after(stage, body)
+
+
+@pytest.mark.req("NOTE-2")
+@pytest.mark.parametrize(
+    "replay", [replay for replay in REPLAYS if replay.is_part], ids=lambda replay: f"{replay.who} {replay.what}"
+)
+async def test_notice_that_lost_its_signature(tmp_path, replay):
+    """The secret in it proves a notice also without its signature, as long as its server has never signed to us."""
+    async with replays.stage(tmp_path, replay.authority, replay.at) as stage:
+        await replay.before(stage)
+        status, body = await stage.send(replay.request)
         assert status == replay.status, body
         await replay.after(stage, body)
 
