@@ -1,10 +1,12 @@
 """Administrators see and decide about other servers, in the REST interface and on pages; nobody else does."""
 
+import asyncio
 import re
 from dataclasses import replace
 
 import aiohttp
 import pytest
+import yaml
 
 from gateway.web.doors import Lock
 from support import doorspage
@@ -117,24 +119,24 @@ async def test_the_guard_stands_before_a_look(tmp_path, peer):
         assert peer.host in refusal["detail"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("GET", "peers?trust=some", None, 400),
-        ("GET", "peers/no%20host", None, 400),
-        ("GET", "peers/nobody.example", None, 404),
-        ("DELETE", "peers/nobody.example", None, 404),
-        ("POST", "peers/nobody.example/retry", None, 404),
-        ("PATCH", "peers/nobody.example", {"trust": "perhaps"}, 400),
-        ("PATCH", "peers/nobody.example", {"trust": 1}, 400),
-        ("PATCH", "peers/nobody.example", {}, 400),
-        ("PATCH", "peers/nobody.example", {"trust": "denied", "host": "other.example"}, 400),
-    ],
+SENSELESS = (
+    ("GET", "peers?trust=some", None, 400),
+    ("GET", "peers/no%20host", None, 400),
+    ("GET", "peers/nobody.example", None, 404),
+    ("DELETE", "peers/nobody.example", None, 404),
+    ("POST", "peers/nobody.example/retry", None, 404),
+    ("PATCH", "peers/nobody.example", {"trust": "perhaps"}, 400),
+    ("PATCH", "peers/nobody.example", {"trust": 1}, 400),
+    ("PATCH", "peers/nobody.example", {}, 400),
+    ("PATCH", "peers/nobody.example", {"trust": "denied", "host": "other.example"}, 400),
 )
-async def test_what_makes_no_sense_is_refused(alice, method, path, body, status):
+
+
+async def test_what_makes_no_sense_is_refused(alice):
     """Unknown servers, impossible names and unknown members are refused, and nothing is written."""
-    options = {} if body is None else {"json": body}
-    assert (await alice.rest(method, path, **options))[0] == status
+    for method, path, body, status in SENSELESS:
+        answered = (await alice.rest(method, path, **({} if body is None else {"json": body})))[0]
+        assert (method, path, body, answered) == (method, path, body, status)
     assert await hosts(alice) == []
 
 
@@ -170,19 +172,19 @@ async def log_in(session, alice):
         return re.search(r'name="csrf" value="([^"]+)"', await answer.text())[1]
 
 
-async def admin_doors():
-    """Return the doors of administrators."""
-    return [door for door in await doorspage.all_doors() if door.lock is Lock.ADMIN]
+@pytest.fixture(scope="module")
+def admin_doors():
+    """The doors of administrators."""
+    return [door for door in asyncio.run(doorspage.all_doors()) if door.lock is Lock.ADMIN]
 
 
 @pytest.mark.parametrize("admins", [(), ("bob", "ALICE", "alice.")])
-async def test_nobody_else_passes_any_door_of_administrators(tmp_path, peer, admins):
+async def test_nobody_else_passes_any_door_of_administrators(tmp_path, peer, admin_doors, admins):
     """A user who is not named is refused at every one of these doors, with a form of her own session too."""
-    doors = await admin_doors()
-    assert {door.name for door in doors} == {"api", "ui"}
+    assert {door.name for door in admin_doors} == {"api", "ui"}
     async with gateway(tmp_path, admins=admins) as alice, browser() as session:
         csrf = await log_in(session, alice)
-        for door in doors:
+        for door in admin_doors:
             path = door.path.replace("{host}", peer.host)
             if door.name == "api":
                 answered, _ = await alice.rest(door.method, path.removeprefix("/ocm/api/v1/"), json={"trust": "denied"})
@@ -203,9 +205,25 @@ async def records(alice):
         yield peer
 
 
-async def test_strangers_are_asked_to_log_in(alice, peer):
+@pytest.mark.parametrize(("groups", "status"), [(["pilots", "operators"], 200), (["pilots"], 403), ([], 403)])
+async def test_members_of_a_named_group_are_administrators(tmp_path, groups, status):
+    """Who is in a group that the operator names passes, in the REST interface and on pages, and nobody else."""
+    users = tmp_path / "alpha-users.yaml"
+    identity = {"providers": ["file"], "users_file": str(users), "admin_groups": ["operators"]}
+    storage = folder_storage(tmp_path / "a", "alice")
+    async with side(tmp_path, "alpha", "alice", storage, identity=identity) as alice, browser() as session:
+        known = yaml.safe_load(users.read_text())
+        known["users"]["alice"]["groups"] = groups
+        users.write_text(yaml.safe_dump(known))
+        assert (await alice.rest("GET", "peers"))[0] == status
+        await log_in(session, alice)
+        async with session.get(f"{alice.local}/ocm/ui/peers") as answer:
+            assert answer.status == status
+
+
+async def test_strangers_are_asked_to_log_in(alice, peer, admin_doors):
     """Without a log-in a program is refused with 401 and a browser led to the log-in, at each of these doors."""
-    for door in await admin_doors():
+    for door in admin_doors:
         url = f"{alice.local}{door.path.replace('{host}', peer.host)}"
         async with alice.session.request(door.method, url, allow_redirects=False) as answer:
             assert answer.status == (401 if door.name == "api" else 303)
