@@ -1,23 +1,27 @@
-"""Files beyond every 32-bit number, at each door: 5 GiB that are nearly all hole, read and written.
+"""Files beyond every 32-bit number, at each door before each storage: 5 GiB that are nearly all hole, read and written.
 
-What comes is summed as it comes and kept nowhere. To move all of it takes minutes, so that is marked `large`; the end
-of such a file, which is where small numbers give out, is fetched each time (`test_matrix`).
+What comes is summed as it comes and kept nowhere; what arrives is summed in the storage and removed. To move all of it
+takes minutes, so that is marked `large`; the end of such a file, which is where small numbers give out, is fetched each
+time (`test_matrix`).
 """
 
 import asyncio
 import hashlib
+from contextlib import contextmanager
 
 import pytest
+from integration.test_kill import storage
 
-from support.apache import apache
 from support.davserver import program
-from support.everydoor import READ, WRITE, dav_place, digest_of, doors_in_a_process, every_door, local_place
+from support.everydoor import READ, WRITE, digest_of, doors_in_a_process, every_door
 
 SIZE = 5 * 2**30
 MARKS = {0: b"begin", 2**31 - 3: b"around 2 GiB", 2**32 - 3: b"around 4 GiB", SIZE - 3: b"end"}
 # What sha256sum says of the file that `sparse` makes.
 DIGEST = "4b06222ec03df330fb4da5851575416f5b116d45e63631f47cb0a4075ef5b8b7"
-pytestmark = pytest.mark.large
+DOORS = ["webdav", "sftp", "scp"]
+STORAGES = ["local", "apache", "wsgidav", "sshd"]
+pytestmark = [pytest.mark.large, pytest.mark.timeout(900)]
 
 
 def sparse(path):
@@ -48,55 +52,70 @@ def fetching(doors, door, name):
     return [program("rclone"), "--config", "/dev/null", "-q", "cat", f":sftp,{options}:{name}"]
 
 
+def storing(doors, share, door, source):
+    """Return the command that writes a file into a share under the name `five`."""
+    offer = doors.offers[share]
+    if door == "webdav":
+        return ["curl", "-sS", "--fail", *doors.credential(share), "-T", str(source), offer.webdav + "five"]
+    if door == "scp":
+        return doors.ssh_words("scp", share, "-O", source, "{}:/five")
+    batch = doors.folder / "batch"
+    batch.write_text(f"put {source} five\n")
+    return doors.ssh_words("sftp", share, "-b", batch, "{}")
+
+
+async def done(words):
+    """Run a program and return its exit status."""
+    program = await asyncio.create_subprocess_exec(*map(str, words), stdout=-3, stderr=-3, stdin=-3)
+    return await program.wait()
+
+
+@contextmanager
+def removed(*paths):
+    """Remove what is large however the test ends."""
+    try:
+        yield
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
 @pytest.mark.req("ACC-6", "SHARE-4")
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("door", "kind"), [("webdav", "local"), ("webdav", "apache"), ("sftp", "local"), ("scp", "local")]
-)
+@pytest.mark.parametrize("kind", STORAGES)
+@pytest.mark.parametrize("door", DOORS)
 async def test_five_gib_are_read(tmp_path, door, kind):
-    """A file of 5 GiB comes whole and in order."""
-    if kind == "apache":
-        with apache() as server:
-            await read_five(tmp_path, dav_place(server), door)
-    else:
-        await read_five(tmp_path, local_place(tmp_path / "storage"), door)
-
-
-async def read_five(folder, place, door):
-    """Read the large file through a door."""
-    async with doors_in_a_process(folder, place) as doors:
-        place.own(sparse(doors.stored(READ, "five")))
-        assert await digest_of(*fetching(doors, door, "five")) == (0, DIGEST)
+    """From a share to read a file of 5 GiB comes whole and in order, and none goes to it."""
+    with storage(kind, tmp_path) as (place, _):
+        async with doors_in_a_process(tmp_path, place) as doors:
+            place.own(sparse(doors.stored(READ, "five")))
+            assert await digest_of(*fetching(doors, door, "five")) == (0, DIGEST)
+            doors.stored(READ, "five").unlink()
+            assert await done(storing(doors, READ, door, sparse(tmp_path / "five"))) != 0
+            assert not doors.stored(READ, "five").exists()
 
 
 @pytest.mark.req("ACC-6", "SHARE-4")
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("door", ["webdav", "sftp", "scp"])
-async def test_five_gib_are_written(tmp_path, door):
+@pytest.mark.parametrize("kind", STORAGES)
+@pytest.mark.parametrize("door", DOORS)
+async def test_five_gib_are_written(tmp_path, door, kind):
     """A file of 5 GiB arrives whole and in order."""
-    async with doors_in_a_process(tmp_path, local_place(tmp_path / "storage")) as doors:
-        source = sparse(tmp_path / "five")
-        if door == "webdav":
-            words = ("-T", str(source), doors.offers[WRITE].webdav + "five")
-            status, output = await doors.curl(*doors.credential(WRITE), *words)
-        elif door == "scp":
-            status, output = await doors.ssh("scp", WRITE, "-O", str(source), "{}:/five")
-        else:
-            status, output = await doors.ssh("sftp", WRITE, "-b", "-", "{}", text=f"put {source} five\n")
-        assert status == 0, output
-        arrived = doors.stored(WRITE, "five")
-        assert await asyncio.to_thread(sum_of, arrived) == DIGEST
-        arrived.unlink()
+    with storage(kind, tmp_path) as (place, _):
+        async with doors_in_a_process(tmp_path, place) as doors:
+            arrived = doors.stored(WRITE, "five")
+            with removed(arrived):
+                assert await done(storing(doors, WRITE, door, sparse(tmp_path / "five"))) == 0
+                assert await asyncio.to_thread(sum_of, arrived) == DIGEST
 
 
 @pytest.mark.req("ACC-5")
-@pytest.mark.timeout(600)
-async def test_five_gib_are_copied(tmp_path):
-    """A transfer of 5 GiB, in pieces that come in any order, ends in the same file."""
-    async with every_door(tmp_path, local_place(tmp_path / "storage")) as doors:
-        sparse(doors.stored(READ, "five"))
-        status, output = await doors.ours("received", "copy", doors.offers[READ].bobs, "five", "--wait")
-        assert status == 0, output
-        arrived = doors.place.files / "bob" / "five"
-        assert await asyncio.to_thread(sum_of, arrived) == DIGEST
-        arrived.unlink()
+@pytest.mark.parametrize("kind", STORAGES)
+async def test_five_gib_are_copied(tmp_path, kind):
+    """A transfer of 5 GiB, in pieces that come in any order where the storage can, ends in the same file."""
+    with storage(kind, tmp_path) as (place, _):
+        async with every_door(tmp_path, place) as doors:
+            place.own(sparse(doors.stored(READ, "five")))
+            arrived = place.files / "bob" / "five"
+            with removed(arrived):
+                status, output = await doors.ours("received", "copy", doors.offers[READ].bobs, "five", "--wait")
+                assert status == 0, output
+                assert await asyncio.to_thread(sum_of, arrived) == DIGEST
