@@ -48,7 +48,7 @@ class Leftovers:
         return swept
 
     async def _places(self, name: str, opened: Opened) -> AsyncIterator[Sweepable]:
-        if isinstance(opened, WebdavStorage):
+        if isinstance(opened, WebdavStorage) and not opened.is_swept:
             # Whatever it is writing is its own affair.
             return
         whole = opened.as_a_whole()

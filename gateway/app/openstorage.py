@@ -24,7 +24,8 @@ from gateway.backends.sftp_storage import SftpStorage
 from gateway.backends.storages import Authorize, LocalStorage, WebdavStorage, basic
 from gateway.backends.webdav import WebdavBackend, WebdavTraits
 from gateway.backends.webdav_http import Patience, Redirects
-from gateway.config import Config, Storage, View
+from gateway.backends.webdav_rename import RenamingBackend
+from gateway.config import Config, Putting, Storage, View
 from gateway.errors import GatewayError, Kind
 from gateway.model.account import Account, StoredAccount, account_key
 from gateway.model.resource import ResourcePath
@@ -64,14 +65,17 @@ async def _open(name: str, storage: Storage, stack: AsyncExitStack, stored: Tabl
         most=storage.redirects,
     )
 
+    kind = RenamingBackend if storage.put is Putting.RENAME else WebdavBackend
+
     def client(url: str, authorize: Authorize) -> Backend:
-        return WebdavBackend(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())
+        return kind(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())
 
     return WebdavStorage(
         url=storage.url.removeprefix("webdav+"),
         client=client,
         accounts=_accounts(name, storage, stored),
         service=_service(storage),
+        is_swept=kind is RenamingBackend,
     )
 
 

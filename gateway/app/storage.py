@@ -26,7 +26,7 @@ from gateway.backends.sftp_storage import SftpStorage
 from gateway.backends.sharelocks import ShareLocks
 from gateway.backends.storages import LocalStorage
 from gateway.backends.webdav import WebdavBackend
-from gateway.config import Relaying
+from gateway.config import Putting, Relaying, Storage
 from gateway.errors import GatewayError, Kind, unavailable
 from gateway.flows.follow_moves import FollowMoves
 from gateway.flows.lock_claims import LockClaims
@@ -240,7 +240,7 @@ async def build(core: Core) -> Near:
     return Near(
         storages=await open_storages(config, core.stack, store.table(STORED_ACCOUNTS)),
         placement=config.placement,
-        abilities={name: ProvenAbilities(name, storage.relay) for name, storage in options.items()},
+        abilities={name: ProvenAbilities(name, _relaying(storage)) for name, storage in options.items()},
         locks=store.locks,
         properties=store.properties,
         sums=store.sums,
@@ -257,6 +257,11 @@ async def build(core: Core) -> Near:
         authority=config.authority,
         now=core.now,
     )
+
+
+def _relaying(storage: Storage) -> Relaying:
+    # What is relayed is written in place.
+    return Relaying.NEVER if storage.put is Putting.RENAME else storage.relay
 
 
 def _space(storage: str, owner: str) -> str:

@@ -51,12 +51,18 @@ class WebdavStorage:
         client: makes the storage client for a URL from a callable that returns its credentials.
         accounts: whose account is used for whom.
         service: gives the service account's credentials, if the storage has a log-in.
+        is_swept: whether its clients are `Sweepable`.
     """
 
     url: str
     client: Callable[[str, Authorize], Backend]
     accounts: Accounts
     service: Authorize
+    is_swept: bool = False
+
+    def as_a_whole(self) -> Backend | None:
+        """Return what holds everybody's files, as the service account sees it; None if each user has a URL."""
+        return None if USER_PLACE in self.url else self.as_service("")
 
     def as_user(self, user: LocalUser) -> Backend:
         """Return the storage as the user sees it, with her own credentials where she has any."""

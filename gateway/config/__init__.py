@@ -27,7 +27,7 @@ from gateway.config.sections import (
     Store,
     Token,
 )
-from gateway.config.storagesections import Relaying, Storage, StorageRule, View
+from gateway.config.storagesections import Putting, Relaying, Storage, StorageRule, View
 
 __all__ = [
     "Config",
@@ -45,6 +45,7 @@ __all__ = [
     "Passthrough",
     "Peers",
     "Provider",
+    "Putting",
     "Relaying",
     "Session",
     "Shares",

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.config.identitysection import Provider
 from gateway.config.sections import Config
-from gateway.config.storagesections import Storage, View
+from gateway.config.storagesections import Putting, Relaying, Storage, View
 from gateway.config.values import USER_SLOT
 from gateway.errors import Fault
 
@@ -30,6 +30,7 @@ def check_storages(config: Config) -> Iterator[Fault]:
         yield from _view(path, storage, config.identity.providers)
         yield from _accounts(path, storage)
         yield from _sftp(path, storage)
+        yield from _putting(path, storage)
     yield from _same_place(config.storages)
     yield from _placement(config)
 
@@ -66,6 +67,15 @@ def _accounts(path: str, storage: Storage) -> Iterator[Fault]:
         yield Fault(f"{path}.redirect_auth_hosts", f"{host} is not among {path}.redirect_hosts")
     if storage.is_local and storage.stored_accounts:
         yield Fault(f"{path}.stored_accounts", "a local folder has no accounts")
+
+
+def _putting(path: str, storage: Storage) -> Iterator[Fault]:
+    if storage.put is not Putting.RENAME:
+        return
+    if storage.is_local or storage.is_sftp:
+        yield Fault(f"{path}.put", "only a WebDAV storage needs it: all others replace files as a whole")
+    elif storage.relay is Relaying.ALWAYS:
+        yield Fault(f"{path}.put", f"what is relayed is written in place: leave out {path}.relay")
 
 
 def _sftp(path: str, storage: Storage) -> Iterator[Fault]:

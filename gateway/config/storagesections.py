@@ -18,6 +18,13 @@ class Relaying(StrEnum):
     NEVER = "never"
 
 
+class Putting(StrEnum):
+    """How files are written to a WebDAV storage."""
+
+    IN_PLACE = "in-place"
+    RENAME = "rename"
+
+
 class View(StrEnum):
     """As whom the storage is used when a local user browses, sends or receives (DESIGN 6, "As whom?")."""
 
@@ -95,6 +102,11 @@ class Storage(Section):
     allow_root_share: bool = Field(default=False, description="Whether a user may share their whole storage.")
     relay: Relaying = Field(
         Relaying.AUTO, description="Whether requests of peers are relayed to a WebDAV storage; `auto` probes its locks."
+    )
+    put: Putting = Field(
+        Putting.IN_PLACE,
+        description="How files are written to a WebDAV storage: `in-place`, or `rename` (beside, then moved over the "
+        "old one) where it would keep half of a broken write; then nothing is relayed.",
     )
     etag_propagates: bool = Field(
         default=False, description="Whether a folder's ETag changes when anything below it changes."

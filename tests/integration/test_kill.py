@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,11 @@ KEEPS = {
     "sshd": {"file": "old", ".ocm-part-": "a part"},
     "apache": {"file": "old"},
     "wsgidav": {"file": "a part"},
+    "wsgidav by rename": {"file": "old", ".ocm-part-": "a part"},
 }
 # or when the storage itself did.
 KEEPS_ITSELF = KEEPS | {"apache": {"file": "old", ".davfs.tmp": "a part"}}
-SERVERS = {"apache": apache, "wsgidav": wsgidav, "sshd": sshd}
+SERVERS = {"apache": apache, "wsgidav": wsgidav, "wsgidav by rename": wsgidav, "sshd": sshd}
 
 
 async def until(is_so, what):
@@ -55,7 +57,9 @@ def storage(kind, folder):
         yield local_place(folder / "storage"), None
         return
     with SERVERS[kind]() as server:
-        yield ssh_place(folder, server) if kind == "sshd" else dav_place(server), server
+        place = ssh_place(folder, server) if kind == "sshd" else dav_place(server)
+        more = {"put": "rename"} if kind.endswith("by rename") else {}
+        yield replace(place, options=place.options | more), server
 
 
 @asynccontextmanager
@@ -185,7 +189,7 @@ def started_again(server):
 
 
 @pytest.mark.req("ACC-6", "SHARE-4")
-@pytest.mark.parametrize("kind", ["local", "sshd", "apache", "wsgidav"])
+@pytest.mark.parametrize("kind", KEEPS)
 async def test_the_gateway_is_killed(tmp_path, kind):
     """A killed gateway leaves the old files, keeps no connection, and serves again; a download goes on where it was."""
     with storage(kind, tmp_path) as (place, server):
@@ -213,7 +217,7 @@ async def test_the_gateway_is_killed(tmp_path, kind):
 
 
 @pytest.mark.req("ACC-6", "SHARE-4")
-@pytest.mark.parametrize("kind", ["sshd", "apache", "wsgidav"])
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_the_storage_is_killed(tmp_path, kind):
     """Behind a storage that is killed nothing stays open; all clients hear of it, and are served when it is back."""
     with storage(kind, tmp_path) as (place, server):

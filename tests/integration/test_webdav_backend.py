@@ -1,6 +1,7 @@
 """A WebDAV server as a `Backend`: the contract, over two real servers that were written quite differently."""
 
 import asyncio
+import time
 import uuid
 
 import aiohttp
@@ -8,10 +9,11 @@ import pytest
 
 pytest.register_assert_rewrite("contract.backend_suite")
 
-from contract.backend_suite import BackendSuite, at, get, names, put, refusal  # noqa: E402 - its assertions are rewritten first
+from contract.backend_suite import BackendSuite, at, get, names, pieces, put, refusal  # noqa: E402 - its assertions are rewritten first
 
 from gateway.backends.probe import probe  # noqa: E402 - as above
 from gateway.backends.webdav import WebdavBackend, WebdavTraits  # noqa: E402 - as above
+from gateway.backends.webdav_rename import RenamingBackend  # noqa: E402 - as above
 from gateway.errors import GatewayError, Kind  # noqa: E402 - as above
 from support.apache import apache  # noqa: E402 - as above
 from support.wsgi import wsgidav  # noqa: E402 - as above
@@ -38,13 +40,13 @@ async def session():
         yield session
 
 
-def backend_on(server, session, **options):
+def backend_on(server, session, kind=WebdavBackend, **options):
     """A backend on an empty folder of the server."""
 
     async def authorize():
         return server.basic()
 
-    return WebdavBackend(session, server.fresh(uuid.uuid4().hex), authorize, **options)
+    return kind(session, server.fresh(uuid.uuid4().hex), authorize, **options)
 
 
 class TestModDav(BackendSuite):
@@ -147,3 +149,78 @@ class TestWsgidav(BackendSuite):
         assert not found.etags
         assert not found.atomic
         assert await names(backend) == []
+
+
+class TestWsgidavByRename(TestWsgidav):
+    """wsgidav again, with files that grow beside the old ones: what breaks leaves the old content, and nothing else."""
+
+    keeps_old_content = True
+
+    @pytest.fixture
+    def backend(self, python_dav, session):
+        """An empty folder of the wsgidav."""
+        return backend_on(python_dav, session, RenamingBackend, traits=WebdavTraits(has_conditions=False))
+
+    async def test_an_open_file_stays_the_same(self, backend):
+        """Whoever reads a file while it is replaced gets the old content to its end."""
+        await put(backend, "a", b"o" * 20_000_000)
+        async with backend.open(at("a")) as content:
+            first = await anext(content.chunks)
+            await put(backend, "a", b"n")
+            assert len(first) + sum([len(chunk) async for chunk in content.chunks]) == 20_000_000
+        assert await get(backend, "a") == b"n"
+
+    async def test_the_probe_tells_what_it_can(self, backend):
+        """The probe finds that now a write which breaks off leaves the old content."""
+        assert (await probe(backend, at("scratch"))).atomic
+        assert await names(backend) == []
+
+    async def test_nothing_is_left_of_a_broken_write(self, backend):
+        """What was beside the old file is removed, whether the sender breaks off or a condition fails at the end."""
+        etag = (await put(backend, "a", b"old")).entry.etag
+        with pytest.raises(LookupError, match="gone"):
+            await backend.write(at("a"), pieces(b"n" * 200_000, then=LookupError("gone")))
+
+        async def overtaken():
+            yield b"n" * 200_000
+            await put(backend, "a", b"another's")
+
+        assert await refusal(backend.write(at("a"), overtaken(), if_match=etag)) is Kind.PRECONDITION_FAILED
+        assert await get(backend, "a") == b"another's"
+        assert await everything(backend) == ["a"]
+
+    async def test_a_condition_holds_at_the_end_too(self, backend):
+        """Of two who make a file the second is refused, also if it began first."""
+
+        async def overtaken():
+            yield b"n" * 200_000
+            await put(backend, "a", b"another's")
+
+        assert await refusal(backend.write(at("a"), overtaken(), if_none_match="*")) is Kind.PRECONDITION_FAILED
+        assert await get(backend, "a") == b"another's"
+
+    async def test_names_that_a_move_would_cut_are_written_in_place(self, backend):
+        """A name with a semicolon is written, and no file with the beginning of that name is replaced."""
+        await put(backend, "a", b"mine")
+        await put(backend, "a;b", b"other")
+        assert [await get(backend, name) for name in ("a", "a;b")] == [b"mine", b"other"]
+
+    async def test_what_grows_is_not_shown_and_swept_later(self, backend):
+        """Unfinished files are hidden, their names are refused, and old ones are removed."""
+        await backend.mkdir(at("f"))
+        await put(backend, "f/a", b"kept")
+        for verb in (put(backend, ".ocm-part-1"), backend.mkdir(at(".ocm-part-2"))):
+            assert await refusal(verb) is Kind.FORBIDDEN
+        for verb in (backend.move, backend.copy):
+            assert await refusal(verb(at("f/a"), at("f/.ocm-part-3"), overwrite=False)) is Kind.FORBIDDEN
+        await WebdavBackend.write(backend, at("f/.ocm-part-4"), pieces(b"left"))
+        assert await names(backend, "f") == ["a"]
+        assert await backend.sweep_temporaries(time.time() - 60) == 0
+        assert await everything(backend, "f") == [".ocm-part-4", "a"]
+        assert await backend.sweep_temporaries(time.time() + 60) == 1
+        assert await everything(backend, "f") == ["a"]
+
+
+async def everything(backend, path=""):
+    """The names in a folder, hidden ones too."""
+    return sorted([entry.path.name async for entry in WebdavBackend.list(backend, at(path))])

@@ -149,13 +149,17 @@ KEY = {"private_key_file": "key", **SSH}
         ({"url": "webdav+http://h/{user}", "bearer": {"env": True, "token_file": "t"}}, ["bearer"]),
         ({"url": "webdav+http://h/{user}", "bearer": {"env": True}, "credentials": "a:b"}, ["credentials"]),
         ({"url": "file:///srv/{user}", "credentials": "a:b"}, ["credentials"]),
+        ({"url": "webdav+http://h/{user}", "put": "rename"}, []),
+        ({"url": "webdav+http://h/{user}", "put": "rename", "relay": "always"}, ["put"]),
+        ({"url": "file:///srv/{user}", "put": "rename"}, ["put"]),
+        ({"url": "sftp://ocm@h/srv/{user}", "put": "rename", **KEY}, ["put"]),
         ({"url": "file:///srv/{user}", "stored_accounts": True}, ["stored_accounts"]),
         ({"url": "webdav+http://h/{user}", "redirect_auth_hosts": ["d:1"]}, ["redirect_auth_hosts"]),
         ({"url": "webdav+http://h/{user}", "redirect_auth_hosts": ["d:1"], "redirect_hosts": ["d:1", "e:1"]}, []),
     ],
 )
 def test_accounts_of_storages(storage, at_fault):
-    """Each kind of storage takes its own kinds of accounts; what is missing or too much is told by its option."""
+    """Each kind of storage has its own accounts and ways to write; what is missing or wrong is told by its option."""
     assert names({"storage": storage, **LOCAL}) == [f"storage.{name}" for name in at_fault]
 
 
