@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 FAILED = 1
+# The smallest that a client must take; those in use take 16 KiB and more.
+PACKET_MIN_BYTES = 1024
 
 
 class Channel(asyncssh.SSHServerSession[bytes]):
@@ -35,8 +37,11 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        """Begin."""
+        """Begin, but not for a client that wants so small packets that they would keep everybody else waiting."""
         self._pipe.attach(chan)
+        if chan._send_pktsize < PACKET_MIN_BYTES:  # noqa: SLF001 - asyncssh tells nobody what the client takes
+            log.warning("ssh client wants too small packets", guest=self._guest.name)
+            chan.abort()
 
     def subsystem_requested(self, subsystem: str) -> bool:
         """Serve SFTP."""

@@ -55,7 +55,10 @@ class Current:
         """Return AES-GCM if that is what `encryption` is, and if asyncssh is known well enough."""
         if encryption is not self._of:
             self._of = encryption
-            self._gcm = None
-            if isinstance(encryption, GCMEncryption) and asyncssh.__version__ == KNOWN_VERSION:
-                self._gcm = Gcm(encryption._cipher)
+            self._gcm = Gcm(encryption._cipher) if isinstance(encryption, GCMEncryption) and is_known() else None
         return self._gcm
+
+
+def is_known() -> bool:
+    """Tell whether the inner parts of this asyncssh are known."""
+    return asyncssh.__version__ == KNOWN_VERSION

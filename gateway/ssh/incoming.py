@@ -19,7 +19,8 @@ from gateway.ssh.gcm import BLOCK_BYTES, LENGTH_BYTES, TAG_BYTES, Current, Gcm
 from gateway.ssh.held import SMALL_BYTES
 from gateway.ssh.pipe import Flow
 
-CHUNK_BYTES = 512 * 1024
+# So much is worked on before others have their turn.
+CHUNK_BYTES = 256 * 1024
 # asyncssh copies for each packet all that came behind it, so it is given little at a time.
 LITTLE_BYTES = 64 * 1024
 # A packet: the length of its padding, its kind, the channel, a number (the length of the data), and then the data.

@@ -1,8 +1,8 @@
 """What goes out on a channel: cut into packets as large as the client takes them, with the fewest copies.
 
 asyncssh decides as ever how much may go out (the client's window), holds what must wait, and ends the channel; here its
-packets of data are made under AES-GCM, all that may go now in one go. While keys are exchanged, and under other
-ciphers, asyncssh makes them itself.
+packets of data are made, all that may go now in one go. They are encrypted here under AES-GCM, and by asyncssh under
+other ciphers. While keys are exchanged, asyncssh makes all packets itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import cast
 import asyncssh
 from asyncssh.constants import MSG_CHANNEL_DATA
 
-from gateway.ssh.gcm import BLOCK_BYTES, Current, Gcm
+from gateway.ssh.gcm import BLOCK_BYTES, LENGTH_BYTES, Current, is_known
 from gateway.ssh.held import Data
 
 # RFC 4253, 6.
@@ -54,9 +54,8 @@ class Outgoing:
     def _flush(self) -> None:
         """Send what may be sent, and leave to asyncssh what cannot be sent here."""
         if self._has_more():
-            gcm = self._gcm()
-            if gcm is not None:
-                self._send_packets(gcm)
+            if self._is_ready():
+                self._send_packets()
             if self._has_more():
                 self._channel._send_buf = [(bytearray(data), kind) for data, kind in self._channel._send_buf]
         self._flush_slowly()
@@ -64,45 +63,54 @@ class Outgoing:
     def _has_more(self) -> bool:
         return bool(self._channel._send_buf and self._channel._send_window)
 
-    def _gcm(self) -> Gcm | None:
-        """Return the cipher if packets of data can be made here now."""
+    def _is_ready(self) -> bool:
+        """Tell whether packets of data can be made here now."""
         connection, channel = self._connection, self._channel
         is_ready = connection._kex_complete and connection._auth_complete and not connection._deferred_packets
-        if not is_ready or connection._compressor or connection._transport is None or channel._send_chan is None:
-            return None
-        if connection._rekey_seconds and time.monotonic() >= connection._rekey_time:
-            return None
-        return self._current.gcm(connection._send_encryption)
+        is_open = connection._transport is not None and channel._send_chan is not None
+        is_due = connection._rekey_seconds and time.monotonic() >= connection._rekey_time
+        is_plain = connection._send_encryption is None or connection._compressor is not None
+        return is_known() and is_ready and is_open and not is_due and not is_plain
 
-    def _send_packets(self, gcm: Gcm) -> None:
+    def _send_packets(self) -> None:
         channel, connection = self._channel, self._connection
         filler = os.urandom(2 * BLOCK_BYTES)
         packets: list[bytes] = []
         while self._has_more() and channel._send_buf[0][1] is None:
             if connection._rekey_bytes_sent >= connection._rekey_bytes:
                 break
-            packets += self._next_packet(gcm, filler)
+            packets += self._next_packet(filler)
         # As in asyncssh: a lost connection is told elsewhere.
         if packets and connection._transport is not None:
             with suppress(ConnectionError):
                 connection._transport.writelines(packets)
 
-    def _next_packet(self, gcm: Gcm, filler: bytes) -> tuple[bytes, bytes]:
+    def _next_packet(self, filler: bytes) -> tuple[bytes, bytes]:
         channel, connection = self._channel, self._connection
         assert channel._send_chan is not None
         size = self._put(min(channel._send_window, channel._send_pktsize, DATA_MAX_BYTES))
         channel._send_buf_len -= size
         channel._send_window -= size
-        padding = -(_HEAD_BYTES + size) % BLOCK_BYTES
+        # What is encrypted of the five bytes before the kind comes first.
+        padding = -(connection._send_enchdrlen + _HEAD_BYTES - 1 + size) % connection._send_blocksize
         if padding < _PADDING_MIN_BYTES:
-            padding += BLOCK_BYTES
+            padding += connection._send_blocksize
         _packet[0], _packet[1] = padding, MSG_CHANNEL_DATA
         _packet[2:_HEAD_BYTES] = channel._send_chan.to_bytes(4) + size.to_bytes(4)
         end = _HEAD_BYTES + size + padding
         _packet[end - padding : end] = filler[:padding]
-        connection._send_seq = (connection._send_seq + 1) & 0xFFFFFFFF
+        number = connection._send_seq
+        connection._send_seq = (number + 1) & 0xFFFFFFFF
         connection._rekey_bytes_sent += end
-        return gcm.seal(_packet[:end])
+        return self._sealed(number, _packet[:end])
+
+    def _sealed(self, number: int, packet: memoryview) -> tuple[bytes, bytes]:
+        encryption = self._connection._send_encryption
+        assert encryption is not None
+        gcm = self._current.gcm(encryption)
+        if gcm is not None:
+            return gcm.seal(packet)
+        return encryption.encrypt_packet(number, len(packet).to_bytes(LENGTH_BYTES), bytes(packet))
 
     def _put(self, most: int) -> int:
         """Put the data of the next packet in their place; return how much there is."""

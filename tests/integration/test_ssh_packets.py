@@ -81,6 +81,13 @@ async def test_every_cipher_carries_files_both_ways(rig, tmp_path, made, cipher)
     assert (made["seal"] > 150, made["step"] > 150) == (is_ours, is_ours)
 
 
+async def test_an_unknown_asyncssh_makes_all_packets_itself(rig, tmp_path, made, monkeypatch):
+    """With another asyncssh than the one that is known, files are carried as well, and nothing is made here."""
+    monkeypatch.setattr(asyncssh, "__version__", "2.99.0")
+    await both_ways(rig, tmp_path, "-c", "aes128-gcm@openssh.com")
+    assert (made["seal"], made["step"]) == (0, 0)
+
+
 async def test_a_client_that_likes_another_cipher_better(rig, tmp_path):
     """A client that would rather have ChaCha20 comes in with what both know."""
     await both_ways(rig, tmp_path, "-c", "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com")
@@ -130,11 +137,12 @@ async def test_new_keys_for_another_cipher(rig, root, made):
     assert made["_send_kexinit"] > 6
 
 
-@pytest.mark.parametrize("size", [1, 7, 16, 4096, 65_536, 200_000])
-async def test_packets_of_every_size(rig, root, size):
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])
+@pytest.mark.parametrize("size", [1024, 1031, 4096, 65_536, 200_000])
+async def test_packets_of_every_size(rig, root, size, cipher):
     """The client gets packets as small or large as it wants, and sends such ones too."""
-    content = os.urandom(max(3000, 2 * size))
-    async with rig.connect() as connection:
+    content = os.urandom(3 * size + 1)
+    async with rig.connect(encryption_algs=[cipher]) as connection:
         writer, reader, _ = await connection.open_session("scp -t data", encoding=None, max_pktsize=size)
         writer.channel._send_pktsize = min(size, 32_768)
         writer.write(b"C0644 %d data\n%s\0" % (len(content), content))
@@ -145,6 +153,28 @@ async def test_packets_of_every_size(rig, root, size):
         writer.write(b"\0\0\0\0")
         got = await asyncio.wait_for(reader.read(), SECONDS)
     assert got == b"C0644 %d data\n%s\0" % (len(content), content)
+
+
+@pytest.mark.parametrize("size", [1, 5, 16])
+async def test_a_client_may_send_tiny_packets(rig, root, size):
+    """What comes in packets of a few bytes arrives whole."""
+    content = os.urandom(3000)
+    async with rig.connect() as connection:
+        writer, reader, _ = await connection.open_session("scp -t data", encoding=None)
+        writer.channel._send_pktsize = size
+        writer.write(b"C0644 %d data\n%s\0" % (len(content), content))
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), SECONDS) == b"\0\0\0"
+    assert (root / "data").read_bytes() == content
+
+
+@pytest.mark.parametrize("size", [1, 1023])
+async def test_nobody_is_sent_tiny_packets(rig, size):
+    """A client that takes only tiny packets, very many of which would be made at once, gets none."""
+    async with rig.connect() as connection:
+        with pytest.raises(asyncssh.ChannelOpenError):
+            await asyncio.wait_for(connection.open_session(subsystem="sftp", max_pktsize=size), SECONDS)
+    await gone(rig)
 
 
 async def test_more_than_the_window_ends_the_connection(rig, root):
