@@ -104,10 +104,19 @@ class DavRoot:
             base, behind = f"{base}{first}/", (slash + rest).lstrip("/")
         path = ResourcePath.from_url(behind)
         if self.kind is EntryKind.FOLDER:
+            _check_text(path)
             return Located(path, base)
         if path.parts not in ((), (self.name,)):
             raise _not_here()
         return Located(ResourcePath(), base, _clean(raw, base, behind))
+
+
+def _check_text(path: ResourcePath) -> None:
+    """Refuse names that no listing shows here, so that nobody makes or changes what cannot be seen (DESIGN 6)."""
+    try:
+        "".join(path.parts).encode()
+    except UnicodeEncodeError as error:
+        raise GatewayError(Kind.INVALID, "A name in this path is not UTF-8.", code="path-invalid") from error
 
 
 def _clean(raw: str, base: str, behind: str) -> str:
