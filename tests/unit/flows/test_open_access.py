@@ -287,9 +287,21 @@ async def test_what_is_open_goes_on_while_nobody_can_say(heard, changes, goes_on
     else:
         with pytest.raises(GatewayError, check=lambda error: error.kind is Kind.UNAUTHENTICATED):
             await world.flow.goes_on(GRANT)
-    world.share = replace(world.share, expires_at=int(NOW) - 1)
+    world.share = replace(world.share, expires_at=int(NOW))
     with pytest.raises(GatewayError, check=lambda error: error.kind is Kind.UNAUTHENTICATED):
-        await world.flow.goes_on(replace(GRANT, expires_at=int(NOW) - 1))
+        await world.flow.goes_on(replace(GRANT, expires_at=int(NOW)))
+
+
+@pytest.mark.req("DISC-8")
+async def test_nothing_that_is_open_goes_on_for_a_blocked_server():
+    """A block counts also while the store is not heard; the server of the grant's recipient is asked about."""
+    world = World()
+    await world.flow.goes_on(GRANT)
+    assert world.contacted == ["there.example.org"]
+    world.contact_fault = BLOCKED
+    with pytest.raises(GatewayError) as caught:
+        await world.flow.goes_on(GRANT)
+    assert caught.value is BLOCKED
 
 
 async def test_an_ended_grant_does_not_still_stand():
