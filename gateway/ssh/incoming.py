@@ -91,8 +91,11 @@ class Incoming(asyncio.BufferedProtocol):
         self._flow.resume()
 
     def _take(self, data: memoryview) -> None:
-        """Take packet after packet; what comes behind one that asyncssh is still busy with is asyncssh's as well."""
-        while data:
+        """Take packet after packet; what comes behind one that asyncssh is still busy with is asyncssh's as well.
+
+        Nothing is taken behind a packet that ended the connection.
+        """
+        while data and self._connection._transport is not None:
             gcm, size = self._gcm(), _size_of(data)
             if gcm is None or size > CHUNK_BYTES // 2:
                 self._connection.data_received(bytes(data))

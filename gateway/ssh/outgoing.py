@@ -2,7 +2,8 @@
 
 asyncssh decides as ever how much may go out (the client's window), holds what must wait, and ends the channel; here its
 packets of data are made, all that may go now in one go. They are encrypted here under AES-GCM, and by asyncssh under
-other ciphers. While keys are exchanged, asyncssh makes all packets itself.
+other ciphers. While keys are exchanged all data wait here, within the bounds of the channel: asyncssh would hold without
+bound what is asked for by a client that never finishes the exchange.
 """
 
 from __future__ import annotations
@@ -41,6 +42,18 @@ class Outgoing:
         self._flush_slowly: Callable[[], None] = channel._flush_send_buf
         setattr(channel, "_flush_send_buf", self._flush)  # noqa: B010 - not a plain assignment to type checkers
 
+    @classmethod
+    def go_on_with_new_keys(cls, connection: asyncssh.SSHServerConnection) -> None:
+        """Let the channels of a connection go on whenever keys have been exchanged."""
+        send_deferred = connection._send_deferred_packets
+
+        def send() -> None:
+            send_deferred()
+            for channel in tuple(connection._channels.values()):
+                channel._flush_send_buf()
+
+        setattr(connection, "_send_deferred_packets", send)  # noqa: B010 - as above
+
     def send(self, *parts: Data) -> None:
         """Send bytes, or hold them until the client takes more; nobody changes them from now on."""
         channel = self._channel
@@ -54,6 +67,9 @@ class Outgoing:
     def _flush(self) -> None:
         """Send what may be sent, and leave to asyncssh what cannot be sent here."""
         if self._has_more():
+            if is_known() and not self._connection._kex_complete:
+                self._channel._pause_resume_writing()
+                return
             if self._is_ready():
                 self._send_packets()
             if self._has_more():

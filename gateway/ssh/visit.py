@@ -24,6 +24,7 @@ from gateway.ssh.channel import Channel
 from gateway.ssh.guests import Guest
 from gateway.ssh.handles import Count
 from gateway.ssh.incoming import Incoming
+from gateway.ssh.outgoing import Outgoing
 from gateway.ssh.pipe import Flow
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Visit(asyncssh.SSHServer):
         self._door.read_keys()
         _leave_out_fillers(conn)
         Incoming.stand_before(conn, self.flow)
+        Outgoing.go_on_with_new_keys(conn)
         peer = conn.get_extra_info("peername")
         self._address = str(peer[0]) if peer else ""
         limits, network = self._door.limits, self._door.network_of(self._address)
