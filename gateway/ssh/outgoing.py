@@ -2,8 +2,8 @@
 
 asyncssh decides as ever how much may go out (the client's window), holds what must wait, and ends the channel; here its
 packets of data are made, all that may go now in one go. They are encrypted here under AES-GCM, and by asyncssh under
-other ciphers. While keys are exchanged all data wait here, within the bounds of the channel: asyncssh would hold without
-bound what is asked for by a client that never finishes the exchange.
+other ciphers. While keys are exchanged all data wait here, within the bounds of the channel: asyncssh would hold
+without bound what is asked for by a client that never finishes the exchange.
 """
 
 from __future__ import annotations
