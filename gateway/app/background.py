@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from gateway.app.core import Core
 from gateway.app.flows import Flows
@@ -19,11 +20,14 @@ from gateway.app.transfers import Transferring
 from gateway.errors import GatewayError
 from gateway.jobs.orphans import Orphans
 from gateway.log import get_logger
+from gateway.store.base import TableSpec
 from gateway.store.queue import SaqQueue, run_worker
-from gateway.store.tables import SENT_SHARES
+from gateway.store.tables import INVITES, LOCK_CLAIMS, SENT_SHARES, SESSIONS, SHARE_REQUESTS
 
 log = get_logger(__name__)
 
+# Records of these end by themselves, and what led to them has to be cleared away.
+PASSING: tuple[TableSpec[Any], ...] = (SESSIONS, INVITES, SHARE_REQUESTS, LOCK_CLAIMS)
 WORKER_CONCURRENCY = 8
 KEYS_READ_SECONDS = 30.0
 REPAIR_SECONDS = 3600.0
@@ -51,6 +55,8 @@ def start(core: Core, flows: Flows, near: Near, far: Far, queue: SaqQueue) -> No
     _keep(core, "vanished files", _repeated(orphans.sweep, SWEEP_KEPT_SECONDS))
     _keep(core, "peers", _repeated(far.records.sweep, SWEEP_PEERS_SECONDS))
     _keep(core, "peer repair", _repeated(far.records.table.repair, REPAIR_SECONDS))
+    for spec in PASSING:
+        _keep(core, f"{spec.name} repair", _repeated(core.store.table(spec).repair, REPAIR_SECONDS))
     _keep(core, "unfinished files", _repeated(_leftovers(core, near).sweep, core.config.jobs.unfinished_seconds))
     _keep(core, "standing", far.standing.follow)
     _keep(core, "directories", _repeated(far.standing.refresh, STANDING_SECONDS))

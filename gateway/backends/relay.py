@@ -179,6 +179,8 @@ class ScopedRelay:
         seconds = lock_seconds(call.headers.get("timeout"))
         info = lock_info(await gather(call.body))
         refreshed = await self._add_conditions(call, headers)
+        if info:
+            await self._ports.lock_owners.check_room(self._grant.grant_id)
         headers |= {"Timeout": f"Second-{seconds}", **({"Content-Type": XML} if info else {})}
         async with self._exchange(call, headers, ready_body(info) if info else None) as answer:
             await self._expect(call, answer, 200, 201, _MULTI_STATUS)

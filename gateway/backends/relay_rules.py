@@ -55,6 +55,9 @@ _TIMEOUT = re.compile(r"\s*(?:Second-([0-9]{1,10})|Infinite)\s*", re.IGNORECASE)
 class LockOwners(Protocol):
     """Remembers for all replicas which grant a lock token of the storage belongs to."""
 
+    async def check_room(self, grant_id: str) -> None:
+        """Raise `NO_SPACE` if the grant holds as many tokens as it may."""
+
     async def claim(self, token: str, grant_id: str, expires: float) -> None:
         """Note that the grant owns the token until `expires` (seconds since the epoch)."""
 

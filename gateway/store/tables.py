@@ -233,7 +233,7 @@ LOCK_CLAIMS = TableSpec(
     version=1,
     key=lambda claim: claim.token,
     lookups={},
-    indexes={},
+    indexes={"holder": lambda claim: ((claim.holder, claim.expires_at),)},
     expires_at=lambda claim: claim.expires_at,
 )
 

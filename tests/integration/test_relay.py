@@ -414,6 +414,18 @@ async def test_a_lock_ends_by_itself(door):
     assert 0 < int(discovered.findtext(".//{DAV:}timeout").removeprefix("Second-")) <= 3600
 
 
+async def test_a_storm_of_locks_ends_at_a_bound(server):
+    """Who holds as many locks as he may gets no other before one ends; those that he has are prolonged."""
+    told = Told()
+    told.lock_owners.most = 1
+    async with door_to(server, told=told) as door:
+        token = await lock(door)
+        assert await door.status("LOCK", "sub", LOCK) == 507
+        assert await door.status("LOCK", "file", None, If=f"(<{token}>)", Timeout="Second-60") == 200
+        assert await door.status("UNLOCK", "file", Lock_Token=f"<{token}>") == 204
+        assert await door.status("LOCK", "sub", LOCK) == 200
+
+
 async def test_a_lock_of_another_grant_is_closed(server):
     """Another grant's token is of no use, and is not even shown."""
     told = Told()

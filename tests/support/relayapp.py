@@ -39,6 +39,11 @@ class MemoryLockOwners:
     """Lock tokens of one process."""
 
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)
+    most: int = 1000
+
+    async def check_room(self, grant_id: str) -> None:
+        if len([holder for holder, _ in self.tokens.values() if holder == grant_id]) >= self.most:
+            raise GatewayError(Kind.NO_SPACE, "You hold too many locks here.")
 
     async def claim(self, token: str, grant_id: str, expires: float) -> None:
         self.tokens[token] = (grant_id, expires)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.app.background import PASSING
 from gateway.model.address import Host, OcmAddress
 from gateway.model.resource import EntryKind, ResourcePath
 from gateway.model.secret import Secret
@@ -18,6 +19,8 @@ from gateway.model.share import (
     WebdavOffer,
 )
 from gateway.model.user import KnownUser
+from gateway.store import tables
+from gateway.store.base import TableSpec
 from gateway.store.tables import KNOWN_USERS, RECEIVED_SHARES, SENT_SHARES, identity_of
 
 SENT = SentShare(
@@ -107,3 +110,12 @@ def test_shares_that_differ_are_not_the_same(change):
 def test_known_users_are_listed_in_any_case():
     """A user is listed under the folded form of the identifier."""
     assert KNOWN_USERS.indexes["folded"](KnownUser(identifier="AliceX", display_name="")) == (("alicex", 0.0),)
+
+
+def test_what_ends_by_itself_is_cleared_away():
+    """Each table whose records expire has a sweep for the entries that led to them, or nothing leads to them."""
+    specs = [spec for spec in vars(tables).values() if isinstance(spec, TableSpec) and spec.expires_at is not None]
+    led_to = {spec.name for spec in specs if spec.indexes or spec.lookups}
+
+    # Peers and transfers have sweeps of their own.
+    assert led_to - {"peers", "transfers", "transfer_batches"} == {spec.name for spec in PASSING}
