@@ -14,9 +14,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from gateway.backends.base import WHOLE, Backend, Bulk, FileDescriptor, HasQuota, OpenAt, OpenFile, OpenMode, SetTime
+from gateway.backends.base import (
+    WHOLE,
+    Backend,
+    Bulk,
+    FileDescriptor,
+    HasQuota,
+    OpenAt,
+    OpenFile,
+    OpenKnown,
+    OpenMode,
+    SetTime,
+)
 from gateway.backends.lockedbulk import put_all_locked
-from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules, keep, locked, read_kept
+from gateway.backends.lockrules import LOOK_AGAIN_SECONDS, LockRules, exists, keep, locked, read_kept
 from gateway.backends.openfile import AskingFile
 from gateway.errors import GatewayError, Kind
 from gateway.model.lock import DavLock
@@ -35,6 +46,7 @@ class Locked:
     quota: Callable[[ResourcePath], Awaitable[Quota]]
     file_descriptor: Callable[[ResourcePath], Awaitable[tuple[int, Entry]]]
     open_at: Callable[..., AbstractAsyncContextManager[OpenFile]]
+    open_known: Callable[..., AbstractAsyncContextManager[Content]]
     find_all: Callable[..., Awaitable[Sequence[Entry | None]]]
     put_all: Callable[..., Awaitable[Sequence[Written | GatewayError]]]
     properties: Callable[..., Awaitable[Mapping[ResourcePath, Properties]]]
@@ -59,6 +71,8 @@ class Locked:
         if isinstance(backend, OpenAt):
             self._open_inner_at = backend.open_at
             self.open_at = self._open_at
+        if isinstance(backend, OpenKnown):
+            self.open_known = backend.open_known
         if rules.properties is not None:
             self._kept = rules.properties
             self.properties = partial(read_kept, rules.properties, rules.space)
@@ -246,7 +260,7 @@ class Locked:
         """Let the content at `path` be changed; a folder's own lock matters only if the file is new in it."""
         covering, above = await asyncio.gather(self._found(path), self._found(path.parent))
         self._check(covering.values())
-        if not self._may_pass(above.values()) and not await self._exists(path):
+        if not self._may_pass(above.values()) and not await exists(self._backend, path):
             raise locked()
 
     async def _check_member(self, path: ResourcePath, *, with_members: bool = False) -> None:
@@ -272,15 +286,6 @@ class Locked:
         if with_members:
             found = (*found, *await locks.below(space, key))
         return {lock.token: lock for lock in found}
-
-    async def _exists(self, path: ResourcePath) -> bool:
-        try:
-            await self._backend.stat(path)
-        except GatewayError as error:
-            if error.kind is not Kind.NOT_FOUND:
-                raise
-            return False
-        return True
 
     async def _watched(self, path: ResourcePath, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass the bytes on; after a long time a lock may have been taken, which stops the write at its end."""

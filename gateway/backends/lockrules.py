@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.backends.base import Backend
 from gateway.errors import GatewayError, Kind
 from gateway.model.lock import LockTable
 from gateway.model.props import Changes, Properties, PropertyTable
@@ -56,6 +57,17 @@ class LockRules:
     def kept(self) -> tuple[PropertyTable, ...]:
         """All that is kept with files, and goes where they go."""
         return tuple(table for table in (self.properties, self.sums) if table is not None)
+
+
+async def exists(backend: Backend, path: ResourcePath) -> bool:
+    """Tell whether something is at a path."""
+    try:
+        await backend.stat(path)
+    except GatewayError as error:
+        if error.kind is not Kind.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def read_kept(

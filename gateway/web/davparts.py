@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from gateway.backends.base import OpenKnown
 from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Content, Entry, Span
 from gateway.web import conditions
@@ -35,8 +38,26 @@ async def send_file(call: DavCall, entry: Entry, headers: HeaderList, refused: H
     if_match = entry.etag if is_bound and conditions.is_strong(entry.etag) else None
     # Pieces that cannot be promised to be of one file are not put into one answer.
     span = spans[0] if len(spans) == 1 else None
-    async with call.share.backend.open(call.path, span or Span(), if_match=if_match) as content:
+    async with _opened(call, entry, span or Span(), if_match) as content:
         await _send_content(call, content, headers, is_piece=span is not None)
+
+
+@asynccontextmanager
+async def _opened(call: DavCall, entry: Entry, span: Span, if_match: str | None) -> AsyncIterator[Content]:
+    """Open a piece of a file that was just looked up; a storage that can is not asked for its facts again."""
+    backend = call.share.backend
+    async with AsyncExitStack() as stack:
+        content: Content | None = None
+        if isinstance(backend, OpenKnown):
+            try:
+                content = await stack.enter_async_context(backend.open_known(entry, span))
+            except GatewayError as error:
+                # Whoever named no tag gets the file as it now is.
+                if error.kind is not Kind.PRECONDITION_FAILED or if_match is not None:
+                    raise
+        if content is None:
+            content = await stack.enter_async_context(backend.open(call.path, span, if_match=if_match))
+        yield content
 
 
 async def _send_content(call: DavCall, content: Content, headers: HeaderList, *, is_piece: bool) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
+from gateway.backends.webdav import WebdavBackend
 from support.apache import apache
 from support.pair import Clock, folder_storage, side
 from support.wsgi import wsgidav
@@ -212,3 +213,28 @@ async def test_a_restarted_gateway_keeps_shares_and_keys(tmp_path):
         async with side(tmp_path, "alpha", "alice", storage, port=port) as alice:
             assert (await alice.sent(share["id"]))["state"] == "accepted"
             assert await bob.rest("GET", f"received/{received}/files/hello.txt") == (200, b"hello")
+
+
+@pytest.mark.req("ACC-1")
+async def test_a_download_looks_once(tmp_path, monkeypatch):
+    """A file of another gateway is looked up once and then fetched; if it changes in between, it comes as it now is."""
+    async with pair(tmp_path) as (alice, bob):
+        await alice.share("/Project", bob.address)
+        file = f"received/{await bob.accepted()}/files/hello.txt"
+
+        def asked(method):
+            labels = {"door": "dav", "method": method, "status": "207" if method == "PROPFIND" else "200"}
+            return alice.gateway.metrics.registry.get_sample_value("ocm_gateway_http_requests_total", labels) or 0
+
+        before = [asked(method) for method in ("PROPFIND", "GET")]
+        assert await bob.rest("GET", file) == (200, b"hello")
+        assert [asked(method) for method in ("PROPFIND", "GET")] == [before[0] + 1, before[1] + 1]
+        look = WebdavBackend.stat
+
+        async def look_and_change(self, path):
+            entry = await look(self, path)
+            (tmp_path / "alpha-storage/alice/Project/hello.txt").write_text("another")
+            return entry
+
+        monkeypatch.setattr(WebdavBackend, "stat", look_and_change)
+        assert await bob.rest("GET", file) == (200, b"another")
