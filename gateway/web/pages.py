@@ -20,7 +20,8 @@ from gateway.model.address import Host
 from gateway.model.session import Session
 from gateway.model.user import LocalUser
 from gateway.web import pagewords
-from gateway.web.aio import body_of
+from gateway.web.aio import admit_later, body_of
+from gateway.web.doors import Door, Handler, Lock, Style
 from gateway.web.head import read_body
 from gateway.web.status import http_status, unsupported_body
 from gateway.web.usergate import UserGate
@@ -69,6 +70,19 @@ class Pages:
     def root(self) -> str:
         """The path below which all pages are, without a final slash."""
         return f"{self.prefix}/ui"
+
+    def door(self, method: str, path: str, about: str, handler: Handler, lock: Lock = Lock.USER) -> Door:
+        """Return the row of a page in the table of doors; `path` is the page's below the root of all pages."""
+        return Door(
+            name="ui",
+            method=method,
+            path=f"{self.root}{path}",
+            lock=lock,
+            style=Style.PAGE,
+            about=about,
+            handler=handler,
+            expect_handler=admit_later,
+        )
 
     async def visitor(self, request: web.Request) -> Visitor:
         """Return who looks at the page; whoever is not logged in is led to the log-in and back.

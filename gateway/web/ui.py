@@ -12,9 +12,8 @@ from aiohttp import web
 
 from gateway.errors import GatewayError, Kind
 from gateway.model.secret import Secret
-from gateway.web.aio import admit_later
 from gateway.web.api import ApiDoors
-from gateway.web.doors import Door, Handler, Lock, Style
+from gateway.web.doors import Door, Handler, Lock
 from gateway.web.pages import Pages, install, read_form
 from gateway.web.status import http_status
 from gateway.web.uifiles import FilePages
@@ -93,22 +92,10 @@ class UiDoors:
         )
 
     def _open(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return self._door(method, path, Lock.OPEN, about, handler)
+        return self._pages.door(method, path, about, handler, Lock.OPEN)
 
     def _user(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return self._door(method, path, Lock.USER, about, handler)
-
-    def _door(self, method: str, path: str, lock: Lock, about: str, handler: Handler) -> Door:
-        return Door(
-            name="ui",
-            method=method,
-            path=f"{self._pages.root}{path}",
-            lock=lock,
-            style=Style.PAGE,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
-        )
+        return self._pages.door(method, path, about, handler)
 
     async def start(self, _request: web.Request) -> web.Response:
         """Lead to the user's files."""

@@ -12,8 +12,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.identity.apppasswords import NAME_MAX_CHARS, AppPasswords
 from gateway.identity.userkeys import UserKeys, fingerprint_of
 from gateway.ocm.dialects.davwords import RCLONE_VENDOR
-from gateway.web.aio import admit_later
-from gateway.web.doors import Door, Handler, Lock, Style
+from gateway.web.doors import Door
 from gateway.web.pages import Pages, Visitor
 from gateway.web.status import http_status
 
@@ -35,24 +34,13 @@ class MountPages:
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
+        door = self.pages.door
         return (
-            self._door("GET", "/mount", "how to mount what was received, and app passwords", self.page),
-            self._door("POST", "/mount/app-passwords", "make an app password", self.create),
-            self._door("POST", "/mount/app-passwords/{password}/withdraw", "withdraw an app password", self.withdraw),
-            self._door("POST", "/mount/ssh-keys", "add an SSH key", self.add_key),
-            self._door("POST", "/mount/ssh-keys/{key}/remove", "remove an SSH key", self.remove_key),
-        )
-
-    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="ui",
-            method=method,
-            path=f"{self.pages.root}{path}",
-            lock=Lock.USER,
-            style=Style.PAGE,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
+            door("GET", "/mount", "how to mount what was received, and app passwords", self.page),
+            door("POST", "/mount/app-passwords", "make an app password", self.create),
+            door("POST", "/mount/app-passwords/{password}/withdraw", "withdraw an app password", self.withdraw),
+            door("POST", "/mount/ssh-keys", "add an SSH key", self.add_key),
+            door("POST", "/mount/ssh-keys/{key}/remove", "remove an SSH key", self.remove_key),
         )
 
     async def page(self, request: web.Request) -> web.Response:

@@ -18,9 +18,8 @@ from gateway.model.resource import ResourcePath
 from gateway.model.transfer import Batch, Conflict, Transfer, TransferState
 from gateway.store.base import Page
 from gateway.web import pagewords
-from gateway.web.aio import admit_later
 from gateway.web.apitransfers import faults_of
-from gateway.web.doors import Door, Handler, Lock, Style
+from gateway.web.doors import Door
 from gateway.web.pages import Pages, Visitor
 from gateway.web.status import http_status
 
@@ -57,24 +56,13 @@ class TransferPages:
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
+        door = self.pages.door
         return (
-            self._door("GET", "/received/{share}/copy", "form for a transfer", self.form_page),
-            self._door("POST", "/received/{share}/copy", "copy a share into the own storage", self.start),
-            self._door("GET", "/transfers", "the user's transfers", self.list_page),
-            self._door("GET", "/transfers/{transfer}", "how far a transfer is", self.page),
-            self._door("POST", "/transfers/{transfer}/cancel", "stop a transfer", self.cancel),
-        )
-
-    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="ui",
-            method=method,
-            path=f"{self.pages.root}{path}",
-            lock=Lock.USER,
-            style=Style.PAGE,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
+            door("GET", "/received/{share}/copy", "form for a transfer", self.form_page),
+            door("POST", "/received/{share}/copy", "copy a share into the own storage", self.start),
+            door("GET", "/transfers", "the user's transfers", self.list_page),
+            door("GET", "/transfers/{transfer}", "how far a transfer is", self.page),
+            door("POST", "/transfers/{transfer}/cancel", "stop a transfer", self.cancel),
         )
 
     async def form_page(self, request: web.Request) -> web.Response:
