@@ -25,7 +25,7 @@ class Guest:
         backend: what the guest may reach; it enforces everything itself, at every verb.
         files: opens its files for bytes at any place.
         file_name: if all that is served is one file (the backend's root), its name.
-        may_write: whether anything may be changed; only for what listings show.
+        may_write: whether anything may be changed: what listings show, and what is refused before it comes.
         serving: registers the running task while the guest is served; it is cancelled when the guest has to leave.
     """
 

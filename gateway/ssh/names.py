@@ -89,8 +89,7 @@ class Names:
         Raises:
             GatewayError: `FORBIDDEN` for one who may not.
         """
-        if not self.view.guest.may_write:
-            raise GatewayError(Kind.FORBIDDEN, "This is for reading only.")
+        self.view.refuse_reader()
 
     async def _stat(self, packet: Packet) -> Answer:
         path = path_of(packet.string())

@@ -181,6 +181,8 @@ class Scp:
         await self._take_into(path, is_folder=True, depth=depth + 1)
 
     async def _take_file(self, path: ResourcePath, size: int) -> None:
+        # Now, since once agreed to all of the file comes, whatever is said.
+        self._view.refuse_reader()
         self._count.take()
         try:
             opening = self._view.guest.files.open_at(self._view.inner(path), OpenMode.REPLACE)

@@ -145,6 +145,8 @@ class Sftp:
         files, inner = self._view.guest.files, self._view.inner(path)
         if not flags & Open.WRITE:
             return FileHandle(path, files.open_at(inner, OpenMode.READ))
+        # Before the first byte: some storages would refuse only what has come.
+        self._view.refuse_reader()
         is_there = None
         if not flags & Open.TRUNC or not flags & Open.CREAT:
             is_there = await self._view.find(path) is not None

@@ -58,6 +58,15 @@ class View:
             raise GatewayError(Kind.NOT_FOUND, "There is no such file or folder.")
         return ROOT
 
+    def refuse_reader(self) -> None:
+        """Do nothing for a guest who may change things.
+
+        Raises:
+            GatewayError: `FORBIDDEN` for one who may not.
+        """
+        if not self.guest.may_write:
+            raise GatewayError(Kind.FORBIDDEN, "This is for reading only.")
+
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""
         if self.guest.file_name is not None and path.is_root:

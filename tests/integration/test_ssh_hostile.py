@@ -340,6 +340,18 @@ async def test_a_guest_for_reading_changes_nothing(root, tmp_path):
         assert await sftp.ask(Ask.FSETSTAT, string(handle), struct.pack(">IQ", 1, 0)) == Status.PERMISSION_DENIED
 
 
+async def test_what_a_reader_sends_is_refused_before_it_comes(root, tmp_path):
+    """A guest for reading hears at once that nothing is taken, not after gigabytes, whatever the storage says later."""
+    door = ssh_door(tmp_path / "client", LocalBackend(root, is_durable=False), may_write=False)
+    async with door as rig, rig.connect() as connection:
+        writer, reader, _ = await connection.open_session("scp -t new", encoding=None)
+        assert await reader.readexactly(1) == b"\0"
+        writer.write(b"C0644 5368709120 new\n")
+        assert await asyncio.wait_for(reader.readexactly(1), SECONDS) == b"\1"
+        writer.write_eof()
+    assert names(root) == ["a.txt"]
+
+
 async def test_a_storage_that_fails_is_a_failure(root, tmp_path):
     """A full or absent storage is SFTP's failure, the old content stays, and nothing is left open."""
     async with ssh_door(tmp_path / "client", FullDisk(root, is_durable=False)) as rig, raw_sftp(rig) as sftp:

@@ -192,8 +192,8 @@ async def in_a_process(
         await mark_store(config)
     async with aiohttp.ClientSession() as session:
         process = Process(Side(name, user, config, session), folder / f"{name}.yaml")
-        await process.start()
         try:
+            await process.start()
             yield process
         finally:
             await process.kill()
