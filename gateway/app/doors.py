@@ -65,10 +65,10 @@ async def build(
     )
     app.on_response_prepare.append(stamp)
     ui.set_up(app)
-    accounts = _accounts(core, flows, near, api)
+    parts = _parts(config, api)
+    accounts = _accounts(flows, near, ui.pages, parts)
     accounts.set_up(app)
     keys = host_key_doors(flows.use_remote.reach_ssh, flows.answer_share, ui.pages)
-    parts = _parts(config, api)
     copies = (*transfers.doors(core, flows.transferring, ui.pages, parts), *keys)
     met = meeting.user_doors(core, flows.meeting, flows.request_share, parts)
     users = (*mounting.doors(core, mounts, parts), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
@@ -217,14 +217,12 @@ def _administration(core: Core, far: Far, pages: Pages, parts: ApiParts) -> tupl
     return (*PeerApi(parts=parts, admin=admin).doors(), *PeerPages(pages=pages, admin=admin).doors())
 
 
-def _accounts(core: Core, flows: Flows, near: Near, api: ApiDoors) -> AccountDoors:
-    limits = core.config.limits
+def _accounts(flows: Flows, near: Near, pages: Pages, parts: ApiParts) -> AccountDoors:
     return AccountDoors(
-        pages=Pages(gate=api.gate, prefix=api.prefix),
+        parts=parts,
+        pages=pages,
         flow=flows.store_account,
         is_offered=any(near.takes_accounts(name) for name in near.storages),
-        max_bytes=limits.json_bytes,
-        json_depth=limits.json_depth,
     )
 
 

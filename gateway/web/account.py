@@ -16,12 +16,10 @@ from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.store_account import StoreAccount
 from gateway.model.account import Account, StoredAccount
 from gateway.model.secret import Secret
-from gateway.ocm.jsontext import parse_object
-from gateway.web.aio import admit_later, body_of
-from gateway.web.doors import Door, Handler, Lock, Style
-from gateway.web.head import read_body
+from gateway.web.apiparts import ApiParts
+from gateway.web.doors import Door
 from gateway.web.pages import Pages
-from gateway.web.status import http_status, unsupported_body
+from gateway.web.status import http_status
 
 _MEMBERS = frozenset({"login", "password", "private_key"})
 
@@ -32,14 +30,12 @@ class AccountDoors:
 
     Attributes:
         is_offered: whether any storage takes accounts; else no page leads here.
-        max_bytes, json_depth: limits of a JSON body.
     """
 
+    parts: ApiParts
     pages: Pages
     flow: StoreAccount
     is_offered: bool
-    max_bytes: int
-    json_depth: int
 
     def set_up(self, app: web.Application) -> None:
         """Let the pages of `app`, which can be rendered already, lead here."""
@@ -47,35 +43,32 @@ class AccountDoors:
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
-        rest, page = f"{self.pages.prefix}/api/v1/storage-account", f"{self.pages.root}/my-storage"
+        rest, page = self.parts.door, self.pages.door
         return (
-            _door("GET", rest, Style.PROBLEM, "the account that the user has at her storage", self.show),
-            _door("PUT", rest, Style.PROBLEM, "store that account", self.store),
-            _door("DELETE", rest, Style.PROBLEM, "withdraw that account", self.withdraw),
-            _door("GET", page, Style.PAGE, "the account that the user has at her storage", self.page),
-            _door("POST", page, Style.PAGE, "store that account", self.send),
-            _door("POST", f"{page}/withdraw", Style.PAGE, "withdraw that account", self.send_withdrawal),
+            rest("GET", "storage-account", "the account that the user has at her storage", self.show),
+            rest("PUT", "storage-account", "store that account", self.store),
+            rest("DELETE", "storage-account", "withdraw that account", self.withdraw),
+            page("GET", "/my-storage", "the account that the user has at her storage", self.page),
+            page("POST", "/my-storage", "store that account", self.send),
+            page("POST", "/my-storage/withdraw", "withdraw that account", self.send_withdrawal),
         )
 
     async def show(self, request: web.Request) -> web.Response:
         """Tell which account is stored."""
-        stored = await self.flow.show(await self.pages.gate.basic(request))
+        stored = await self.flow.show(await self.parts.user(request))
         if stored is None:
             raise GatewayError(Kind.NOT_FOUND, "You have stored no account for your storage.")
         return web.json_response(_document(stored))
 
     async def store(self, request: web.Request) -> web.Response:
         """Try an account and keep it."""
-        user = await self.pages.gate.basic(request)
-        if request.content_type != "application/json":
-            raise unsupported_body("An account is described as application/json.")
-        body = await read_body(body_of(request), max_bytes=self.max_bytes)
-        account = _account_of(parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth))
+        user = await self.parts.user(request)
+        account = _account_of(await self.parts.document(request, "An account is described as application/json."))
         return web.json_response(_document(await self.flow.store(user, account, address=request.remote or "")))
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """Forget the account."""
-        await self.flow.withdraw(await self.pages.gate.basic(request))
+        await self.flow.withdraw(await self.parts.user(request))
         return web.Response(status=204)
 
     async def page(self, request: web.Request) -> web.Response:
@@ -118,21 +111,6 @@ class AccountDoors:
             login=login,
             error=error,
         )
-
-
-def _door(method: str, path: str, style: Style, about: str, handler: Handler) -> Door:
-    name = "ui" if style is Style.PAGE else "api"
-    return Door(
-        name=name,
-        method=method,
-        path=path,
-        lock=Lock.USER,
-        style=style,
-        about=about,
-        handler=handler,
-        # Nobody sends a body into a refusal.
-        expect_handler=admit_later,
-    )
 
 
 def _account_of(document: Mapping[str, object]) -> Account:
