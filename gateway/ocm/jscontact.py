@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.errors import GatewayError
 from gateway.model.address import ADDRESS_MAX_CHARS, OcmAddress, parse_address
 from gateway.model.contact import LABEL_MAX_CHARS, Contact, Source
 from gateway.ocm.fields import Fields
@@ -59,10 +58,6 @@ def _addresses(card: Mapping[str, object]) -> Iterator[tuple[OcmAddress, str]]:
     entries = list(found.values()) if isinstance(found, dict) else found
     for entry in entries if isinstance(entries, list) else ():
         fields = Fields(entry if isinstance(entry, dict) else {})
-        address = fields.text("address", is_required=True, max_chars=ADDRESS_MAX_CHARS)
-        label = fields.text("label", max_chars=LABEL_MAX_CHARS)
-        try:
-            fields.check("This address")
-            yield parse_address(address), label
-        except GatewayError:
-            continue
+        address = fields.read("address", parse_address, max_chars=ADDRESS_MAX_CHARS)
+        if address is not None:
+            yield address, fields.text("label", max_chars=LABEL_MAX_CHARS)
