@@ -91,8 +91,8 @@ class WebdavBackend:
         self.place = Place(base_url)
         self.upstream = Upstream(session, authorize, renew=renew, redirects=redirects, patience=patience)
         self._traits = traits or WebdavTraits()
-        # Whether its answers to GET were all seen to show of which file they are.
-        self._shows_files = True
+        # Whether its answers to GET were all seen to show of which file they are; those of data servers do not.
+        self._shows_files = redirects is None or not redirects.hosts
 
     async def stat(self, path: ResourcePath) -> Entry:
         """Return the entry at `path`."""

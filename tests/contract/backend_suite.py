@@ -61,6 +61,8 @@ class BackendSuite:
     """Whether the old content stays when a write is broken off."""
     writes_are_atomic = True
     """Whether readers see either the whole old or the whole new content."""
+    side_by_side = 1
+    """How many of many small requests are sent at a time."""
     unknown_folder_write = frozenset({Kind.CONFLICT})
     """What writing into a folder that does not exist is answered with."""
 
@@ -195,8 +197,9 @@ class BackendSuite:
     async def test_many_members_are_listed(self, backend):
         """No member of a large folder is lost between two batches."""
         await backend.mkdir(at("many"))
-        for first in range(0, 1100, 20):
-            await asyncio.gather(*(backend.mkdir(at(f"many/{number}")) for number in range(first, first + 20)))
+        for first in range(0, 1100, self.side_by_side):
+            batch = range(first, min(first + self.side_by_side, 1100))
+            await asyncio.gather(*(backend.mkdir(at(f"many/{number}")) for number in batch))
         assert len(set(await names(backend, "many"))) == 1100
 
     async def test_a_folder_is_made_once(self, backend):

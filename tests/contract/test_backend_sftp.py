@@ -25,7 +25,11 @@ def professional():
         yield server
 
 
-class TestOpenssh(BackendSuite):
+class SideBySide(BackendSuite):
+    side_by_side = 20
+
+
+class TestOpenssh(SideBySide):
     @pytest.fixture
     async def backend(self, openssh):
         """An empty folder."""
@@ -33,7 +37,7 @@ class TestOpenssh(BackendSuite):
             yield backend
 
 
-class TestAsyncssh(BackendSuite):
+class TestAsyncssh(SideBySide):
     @pytest.fixture
     async def backend(self, tmp_path):
         """An empty folder."""
@@ -41,7 +45,7 @@ class TestAsyncssh(BackendSuite):
             yield backend
 
 
-class TestProftpd(BackendSuite):
+class TestProftpd(SideBySide):
     @pytest.fixture
     async def backend(self, professional):
         """An empty folder."""
@@ -59,7 +63,7 @@ def bare():
         yield server
 
 
-class TestBareOpenssh(BackendSuite):
+class TestBareOpenssh(SideBySide):
     @pytest.fixture
     async def backend(self, bare):
         """An empty folder."""

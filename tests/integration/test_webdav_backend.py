@@ -161,6 +161,16 @@ class TestWsgidavByRename(TestWsgidav):
         """An empty folder of the wsgidav."""
         return backend_on(python_dav, session, RenamingBackend, traits=WebdavTraits(has_conditions=False))
 
+    async def test_of_two_writers_one_wins(self, backend):
+        """Of two writers at once the server may fail one; the file is the whole content of one that it did not fail."""
+        contents = [bytes([65 + number]) * 700_000 for number in range(2)]
+        results = await asyncio.gather(*(put(backend, "a", data) for data in contents), return_exceptions=True)
+        failed = [result for result in results if isinstance(result, BaseException)]
+        assert [error.kind for error in failed] in ([], [Kind.UNAVAILABLE])
+        whole = [data for data, result in zip(contents, results, strict=True) if result not in failed]
+        assert await get(backend, "a") in whole
+        assert await names(backend) == ["a"]
+
     async def test_an_open_file_stays_the_same(self, backend):
         """Whoever reads a file while it is replaced gets the old content to its end."""
         await put(backend, "a", b"o" * 20_000_000)
