@@ -6,6 +6,8 @@ is resident memory.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import platform
 import re
@@ -20,6 +22,7 @@ _PROC = Path("/proc")
 # that have ended.
 _TIMES = slice(11, 15)
 _RESET_PEAK = "5"
+_ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER (prctl(2))
 _VERSION = re.compile(r"\d+\.[\w.+~-]*")
 
 
@@ -84,10 +87,15 @@ class Bystanders:
     """How much of the machine everybody else used meanwhile, which is what makes figures doubtful."""
 
     def __init__(self) -> None:
+        # A session of sshd may outlive the process that began it, and would then count as somebody else's.
+        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1)
         self._machine, self._own, self._wall = _machine_seconds(), _bench_seconds(), os.times().elapsed
 
     def percent(self) -> float:
         """Return the share of the machine's processor time that others used, once all our children have ended."""
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
         busy = _machine_seconds() - self._machine - (_bench_seconds() - self._own)
         offered = (os.times().elapsed - self._wall) * (os.cpu_count() or 1)
         return max(0.0, 100 * busy / offered)
