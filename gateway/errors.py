@@ -78,6 +78,8 @@ class GatewayError(Exception):
 RETRY_SOON_SECONDS = 30
 # The code of the one `NOT_FOUND` that is about a share as a whole: what was shared is not where it was.
 ROOT_MISSING = "share-root-missing"
+# The code of the `FORBIDDEN` that is about the name of a target: the storage would take a shorter one for it.
+NAME_CUT = "name-would-be-cut"
 # The codes by which callers know that a storage did not take our credential, or shows no folder where it should begin.
 CREDENTIAL_REFUSED = "credential-refused"
 STORAGE_MISSING = "storage-missing"

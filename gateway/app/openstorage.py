@@ -65,10 +65,12 @@ async def _open(name: str, storage: Storage, stack: AsyncExitStack, stored: Tabl
         most=storage.redirects,
     )
 
+    # One for all users: what the storage was seen to do is remembered.
+    traits = WebdavTraits()
     kind = RenamingBackend if storage.put is Putting.RENAME else WebdavBackend
 
     def client(url: str, authorize: Authorize) -> Backend:
-        return kind(session, url, authorize, redirects=redirects, patience=patience, traits=WebdavTraits())
+        return kind(session, url, authorize, redirects=redirects, patience=patience, traits=traits)
 
     return WebdavStorage(
         url=storage.url.removeprefix("webdav+"),

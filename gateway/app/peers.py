@@ -15,6 +15,7 @@ from gateway.app import standing
 from gateway.app.core import Core
 from gateway.backends.base import Backend
 from gateway.backends.webdav import WebdavBackend, WebdavTraits
+from gateway.backends.webdav_cut import Destinations
 from gateway.backends.webdav_http import Authorize, Renew
 from gateway.config import Config
 from gateway.config.peersections import Trusting
@@ -36,6 +37,8 @@ from gateway.store.tables import PEERS
 NONCE_BYTES = 16
 # A remote storage that stays silent for this long, in seconds, is given up.
 SILENCE_SECONDS = 60.0
+# At a peer that is a gateway like this one our usual names are hidden, and refused.
+TEMPORARY_PREFIX = ".ocm-new-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +113,14 @@ async def build(core: Core, resolver: AbstractResolver | None) -> Far:
         standing=standing.build(core, records, board, messages, rules),
         names=resolver,
         backend=lambda url, authorize, renew: WebdavBackend(
-            transfers, url, authorize, renew=renew, traits=WebdavTraits(tells_digests=True)
+            transfers, url, authorize, renew=renew, traits=_traits_of_share()
         ),
     )
+
+
+def _traits_of_share() -> WebdavTraits:
+    # Of its own for each share that is opened: behind one peer there may be several storages.
+    return WebdavTraits(tells_digests=True, destinations=Destinations(TEMPORARY_PREFIX))
 
 
 def rules_of(config: Config, decided: Callable[[], Standing] = Standing) -> PeerRules:

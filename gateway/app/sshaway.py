@@ -8,7 +8,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from gateway.app.core import Core
-from gateway.app.peers import Far, contact_rule, guard_of
+from gateway.app.peers import TEMPORARY_PREFIX, Far, contact_rule, guard_of
 from gateway.backends.base import Backend
 from gateway.backends.below import Below
 from gateway.backends.sftp import SftpBackend
@@ -32,8 +32,6 @@ from gateway.web.pages import Pages
 
 # Doors that connections are kept for at the same time.
 DOORS_MAX = 200
-# At a peer that is a gateway like this one our usual names are hidden, and refused.
-TEMPORARY_PREFIX = ".ocm-new-"
 
 
 def build(core: Core, far: Far) -> ReachSsh | None:

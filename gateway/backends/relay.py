@@ -147,6 +147,8 @@ class ScopedRelay:
             await sink.start(415, [("Content-Length", "0")])
             return
         headers.pop("Content-Type", None)
+        if call.destination is not None and call.method in TRANSFERS:
+            await self._webdav.destinations.check(self._webdav, self._grant.root / call.destination)
         for destination in self._destinations(call):
             async with self._exchange(call, headers | destination) as answer:
                 if destination and answer.status == _MOVED:

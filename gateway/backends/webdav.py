@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 
 import aiohttp
@@ -18,10 +18,12 @@ from yarl import URL
 from gateway.backends.base import WHOLE
 from gateway.backends.davanswer import Described, read_answer
 from gateway.backends.webdav_body import body_of, ready_body
+from gateway.backends.webdav_cut import Destinations
 from gateway.backends.webdav_entry import (
     ENTRY_REQUEST,
     QUOTA_REQUEST,
     entry_of,
+    expect_folder,
     is_same_tag,
     is_strong,
     quota_of,
@@ -42,7 +44,6 @@ _SUCCESS = frozenset({200, 201, 204})
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
 _NOT_ALLOWED = 405
-_BAD_REQUEST = 400
 _CONFLICT = 409
 _MOVED = 301
 # What servers say to MKCOL where a file is, besides 405.
@@ -60,11 +61,13 @@ class WebdavTraits:
         has_conditions: whether it obeys `If-Match` and `If-None-Match` on PUT.
         has_overwrite: whether it obeys `Overwrite: F`.
         tells_digests: whether it may be asked for checksums with each file.
+        destinations: which names it takes whole as targets; shared by all who use the storage.
     """
 
     has_conditions: bool = True
     has_overwrite: bool = True
     tells_digests: bool = False
+    destinations: Destinations = field(default_factory=Destinations)
 
 
 class WebdavBackend:
@@ -91,6 +94,7 @@ class WebdavBackend:
         self.place = Place(base_url)
         self.upstream = Upstream(session, authorize, renew=renew, redirects=redirects, patience=patience)
         self._traits = traits or WebdavTraits()
+        self.destinations = self._traits.destinations
         # Whether its answers to GET were all seen to show of which file they are; those of data servers do not.
         self._shows_files = redirects is None or not redirects.hosts
 
@@ -103,7 +107,7 @@ class WebdavBackend:
         async with self._propfind(path, ENTRY_REQUEST, depth="1", is_folder=True) as answer:
             if answer.status != _MULTI_STATUS:
                 # With a slash behind a file's name, servers complain in many ways.
-                _expect_folder(await self.stat(path))
+                expect_folder(await self.stat(path))
                 raise storage_error(answer.status, answer.headers)
             here = Place.at(answer.url)
             async for described in read_answer(answer.chunks()):
@@ -111,7 +115,7 @@ class WebdavBackend:
                 if found is None:
                     continue
                 if found.is_root:
-                    _expect_folder(entry_of(path, described))
+                    expect_folder(entry_of(path, described))
                 elif len(found.parts) == 1 and not described.status:
                     yield entry_of(path / found, described)
 
@@ -254,6 +258,7 @@ class WebdavBackend:
     ) -> Outcome:
         if source.is_within(target) or target.is_within(source):
             raise GatewayError(Kind.FORBIDDEN, "One of these lies within the other.")
+        await self.destinations.check(self, target)
         if not overwrite and not self._traits.has_overwrite and await self.find(target):
             raise GatewayError(Kind.PRECONDITION_FAILED, "There is something at the target.")
         try:
@@ -326,11 +331,6 @@ class WebdavBackend:
             if path is not None and described.status is not None and described.status // 100 != 2:  # noqa: PLR2004 - class of success
                 failures.append((path, storage_error(described.status)))
         return tuple(failures)
-
-
-def _expect_folder(entry: Entry) -> None:
-    if not entry.is_folder:
-        raise GatewayError(Kind.CONFLICT, "This is not a folder.")
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ import re
 from email.utils import parsedate_to_datetime
 
 from gateway.backends.davanswer import Described
+from gateway.errors import GatewayError, Kind
 from gateway.model.resource import Entry, EntryKind, Quota, ResourcePath
 
 _DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>'
@@ -21,6 +22,12 @@ _COLLECTION = "DAV:}collection"
 _NUMBER = re.compile(r"\d{1,19}")
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]{0,1000}"')
 _MEDIA_TYPE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,127}/[\x20-\x7e]{1,255}")
+
+
+def expect_folder(entry: Entry) -> None:
+    """Raise `CONFLICT` unless this is a folder."""
+    if not entry.is_folder:
+        raise GatewayError(Kind.CONFLICT, "This is not a folder.")
 
 
 def entry_of(path: ResourcePath, described: Described) -> Entry:

@@ -22,9 +22,6 @@ from gateway.model.resource import PATH_MAX_DEPTH, Entry, Outcome, ResourcePath,
 
 log = get_logger(__name__)
 
-# Where servers cut the address in `Destination`, escaped or not (wsgidav does): another file would be replaced.
-_CUT_AT = frozenset(";?#%")
-
 
 class RenamingBackend(WebdavBackend):
     """A `WebdavBackend` that replaces files as a whole; it is `Sweepable`."""
@@ -44,9 +41,9 @@ class RenamingBackend(WebdavBackend):
         if_match: str | None = None,
         if_none_match: str | None = None,
     ) -> Written:
-        """Write a whole file; the old content stays until the new is complete, unless a MOVE might miss the name."""
+        """Write a whole file; the old content stays until the new is complete, unless a MOVE would miss the name."""
         _refuse_hidden(path)
-        if any(set(part) & _CUT_AT for part in path.parts):
+        if not await self.destinations.are_whole(self, path):
             return await super().write(path, chunks, size=size, if_match=if_match, if_none_match=if_none_match)
         await self._check(path, if_match, if_none_match)
         temporary = path.parent / temporary_name()

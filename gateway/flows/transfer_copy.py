@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from gateway.backends.base import Backend, OpenAt, OpenKnown, SetTime
 from gateway.errors import GatewayError, Kind
 from gateway.flows.transfer_digest import Check
+from gateway.flows.transfer_name import give_name
 from gateway.flows.transfer_pieces import Pieces, step_of
 from gateway.flows.transfer_ports import SourceChanged, TransferRules, Where, on
 from gateway.flows.transfer_prepare import Prepare, at, find, free_name
@@ -165,9 +166,7 @@ class CopyFile:
             final = at(self.transfer.target, item)
             try:
                 with on(Where.OWN):
-                    outcome = await self.target.move(partial, final, overwrite=is_replacing)
-                    if outcome.failures:
-                        raise outcome.failures[0][1]
+                    await give_name(self.target, partial, final, overwrite=is_replacing)
             except GatewayError as error:
                 if error.kind is not Kind.PRECONDITION_FAILED:
                     raise
