@@ -162,11 +162,12 @@ class TestWsgidavByRename(TestWsgidav):
         return backend_on(python_dav, session, RenamingBackend, traits=WebdavTraits(has_conditions=False))
 
     async def test_of_two_writers_one_wins(self, backend):
-        """Of two writers at once the server may fail one; the file is the whole content of one that it did not fail."""
+        """Of two writers at once one may fail, as the server replaces in two steps; the other one's file is whole."""
         contents = [bytes([65 + number]) * 700_000 for number in range(2)]
         results = await asyncio.gather(*(put(backend, "a", data) for data in contents), return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
-        assert [error.kind for error in failed] in ([], [Kind.UNAVAILABLE])
+        # Its step may break on the other's, or find nothing between the other's two.
+        assert [error.kind for error in failed] in ([], [Kind.UNAVAILABLE], [Kind.NOT_FOUND])
         whole = [data for data, result in zip(contents, results, strict=True) if result not in failed]
         assert await get(backend, "a") in whole
         assert await names(backend) == ["a"]
