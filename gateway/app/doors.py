@@ -65,7 +65,7 @@ async def build(
     )
     app.on_response_prepare.append(stamp)
     ui.set_up(app)
-    parts = _parts(config, api)
+    parts = api.parts
     accounts = _accounts(flows, near, ui.pages, parts)
     accounts.set_up(app)
     keys = host_key_doors(flows.use_remote.reach_ssh, flows.answer_share, ui.pages)
@@ -73,7 +73,7 @@ async def build(
     met = meeting.user_doors(core, flows.meeting, flows.request_share, parts)
     users = (*mounting.doors(core, mounts, parts), *api.doors(), *ui.doors(), *copies, *accounts.doors(), *met)
     mount(app, (*_protocol(core, flows, far), *users, *_administration(core, far, ui.pages, parts)))
-    elsewhere = behind.build(core, api.gate.cookie)
+    elsewhere = behind.build(core, api.parts.gate.cookie)
     app.router.add_route("*", "/{path:.*}", elsewhere.answer, expect_handler=leave_to_service)
     return app
 
@@ -178,7 +178,12 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
         admins=admins_of(config),
     )
     return ApiDoors(
-        gate=users,
+        parts=ApiParts(
+            gate=users,
+            prefix=config.prefix,
+            max_bytes=config.limits.json_bytes,
+            json_depth=config.limits.json_depth,
+        ),
         storages=near,
         send_share=flows.send_share,
         change_share=flows.change_share,
@@ -188,20 +193,12 @@ def _api(core: Core, flows: Flows, near: Near, people: Identity) -> ApiDoors:
         sent=core.store.table(SENT_SHARES),
         received=core.store.table(RECEIVED_SHARES),
         authority=config.authority,
-        prefix=config.prefix,
-        max_bytes=config.limits.json_bytes,
-        json_depth=config.limits.json_depth,
     )
 
 
 def admins_of(config: Config) -> Admins:
     """Return who administers this gateway."""
     return Admins(users=frozenset(config.identity.admins), groups=frozenset(config.identity.admin_groups))
-
-
-def _parts(config: Config, api: ApiDoors) -> ApiParts:
-    limits = config.limits
-    return ApiParts(gate=api.gate, prefix=config.prefix, max_bytes=limits.json_bytes, json_depth=limits.json_depth)
 
 
 def _administration(core: Core, far: Far, pages: Pages, parts: ApiParts) -> tuple[Door, ...]:

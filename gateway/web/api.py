@@ -21,29 +21,21 @@ from gateway.flows.send_share import SendShare
 from gateway.flows.use_remote import UseRemote
 from gateway.model.address import Host
 from gateway.model.share import ReceivedShare, SentShare
-from gateway.ocm.jsontext import parse_object
 from gateway.store.base import Table
 from gateway.web import files
-from gateway.web.aio import admit_later, body_of
+from gateway.web.apiparts import PAGE_SIZE, ApiParts
 from gateway.web.apitext import change_of, draft_of, entry_document, received_document, sent_document
-from gateway.web.doors import Door, Handler, Lock, Style
-from gateway.web.head import read_body
+from gateway.web.doors import Door, Handler
 from gateway.web.status import unsupported_body
-from gateway.web.usergate import UserGate
 
-PAGE_SIZE = 100
+_TYPE = "A share is described as application/json."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDoors:
-    """Handlers of `/api/v1`.
+    """Handlers of `/api/v1`."""
 
-    Attributes:
-        prefix: the path below which everything is ours.
-        max_bytes, json_depth: limits of a JSON body.
-    """
-
-    gate: UserGate
+    parts: ApiParts
     storages: Storages
     send_share: SendShare
     change_share: ChangeShare
@@ -53,50 +45,36 @@ class ApiDoors:
     sent: Table[SentShare]
     received: Table[ReceivedShare]
     authority: Host
-    prefix: str
-    max_bytes: int
-    json_depth: int
 
     def doors(self) -> tuple[Door, ...]:
         """Return the rows of the table of doors."""
+        door = self.parts.door
         return (
-            self._door("GET", "me", "who the user is, and the address to share with", self.me),
-            self._door("GET", "shares", "the user's own shares", self.list_sent),
-            self._door("POST", "shares", "share a file or folder", self.create),
-            self._door("GET", "shares/{share}", "one of the user's own shares", self.show_sent),
-            self._door("PATCH", "shares/{share}", "change a share", self.change),
-            self._door("DELETE", "shares/{share}", "revoke a share", self.revoke),
-            self._door("GET", "received", "what the user has received", self.list_received),
-            self._door("GET", "received/{share}", "one received share", self.show_received),
-            self._door("POST", "received/{share}/accept", "accept a received share", self.accept),
-            self._door("POST", "received/{share}/decline", "decline or give back a received share", self.decline),
+            door("GET", "me", "who the user is, and the address to share with", self.me),
+            door("GET", "shares", "the user's own shares", self.list_sent),
+            door("POST", "shares", "share a file or folder", self.create),
+            door("GET", "shares/{share}", "one of the user's own shares", self.show_sent),
+            door("PATCH", "shares/{share}", "change a share", self.change),
+            door("DELETE", "shares/{share}", "revoke a share", self.revoke),
+            door("GET", "received", "what the user has received", self.list_received),
+            door("GET", "received/{share}", "one received share", self.show_received),
+            door("POST", "received/{share}/accept", "accept a received share", self.accept),
+            door("POST", "received/{share}/decline", "decline or give back a received share", self.decline),
             *self._file_doors("files/{path:.*}", "the user's own", self.own_files),
             *self._file_doors("received/{share}/files/{path:.*}", "a received share's", self.received_files),
         )
 
     def _file_doors(self, path: str, whose: str, handler: Handler) -> tuple[Door, ...]:
+        door = self.parts.door
         return (
-            self._door("GET", path, f"list or download {whose} files", handler),
-            self._door("PUT", path, f"upload to {whose} files, or make a folder", handler),
-            self._door("DELETE", path, f"remove from {whose} files", handler),
-        )
-
-    def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="api",
-            method=method,
-            path=f"{self.prefix}/api/v1/{path}",
-            lock=Lock.USER,
-            style=Style.PROBLEM,
-            about=about,
-            handler=handler,
-            # Nobody sends a body into a refusal.
-            expect_handler=admit_later,
+            door("GET", path, f"list or download {whose} files", handler),
+            door("PUT", path, f"upload to {whose} files, or make a folder", handler),
+            door("DELETE", path, f"remove from {whose} files", handler),
         )
 
     async def me(self, request: web.Request) -> web.Response:
         """Tell who the user is and which address others share with."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         return web.json_response(
             {
                 "user": user.identifier,
@@ -107,7 +85,7 @@ class ApiDoors:
 
     async def list_sent(self, request: web.Request) -> web.Response:
         """List the user's own shares, newest first."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         page = await self.sent.page(
             "owner", user.identifier, cursor=request.query.get("cursor"), limit=PAGE_SIZE, newest_first=True
         )
@@ -115,14 +93,14 @@ class ApiDoors:
 
     async def create(self, request: web.Request) -> web.Response:
         """Share a path with somebody."""
-        user = await self.gate.basic(request)
-        share = await self.send_share.send(user, draft_of(await self._document(request)))
-        location = f"{self.prefix}/api/v1/shares/{share.provider_id}"
+        user = await self.parts.user(request)
+        share = await self.send_share.send(user, draft_of(await self.parts.document(request, _TYPE)))
+        location = f"{self.parts.prefix}/api/v1/shares/{share.provider_id}"
         return web.json_response(sent_document(share), status=201, headers={"Location": location})
 
     async def show_sent(self, request: web.Request) -> web.Response:
         """Show one of the user's own shares."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         share = await self.sent.get(request.match_info["share"])
         if share is None or share.owner != user.identifier:
             raise GatewayError(Kind.NOT_FOUND, "You have no such share.")
@@ -130,27 +108,21 @@ class ApiDoors:
 
     async def change(self, request: web.Request) -> web.Response:
         """Change what the recipient may do, until when, or the note to them."""
-        user = await self.gate.basic(request)
-        change = change_of(await self._document(request))
+        user = await self.parts.user(request)
+        change = change_of(await self.parts.document(request, _TYPE))
         share = await self.change_share.change(user.identifier, request.match_info["share"], change)
         return web.json_response(sent_document(share))
 
-    async def _document(self, request: web.Request) -> dict[str, object]:
-        if request.content_type != "application/json":
-            raise unsupported_body("A share is described as application/json.")
-        body = await read_body(body_of(request), max_bytes=self.max_bytes)
-        return parse_object(body, max_bytes=self.max_bytes, max_depth=self.json_depth)
-
     async def revoke(self, request: web.Request) -> web.Response:
         """End one of the user's own shares."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         return web.json_response(
             sent_document(await self.end_share.revoke(user.identifier, request.match_info["share"]))
         )
 
     async def list_received(self, request: web.Request) -> web.Response:
         """List what the user has received, newest first."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         page = await self.received.page(
             "recipient", user.identifier, cursor=request.query.get("cursor"), limit=PAGE_SIZE, newest_first=True
         )
@@ -159,30 +131,30 @@ class ApiDoors:
 
     async def show_received(self, request: web.Request) -> web.Response:
         """Show one received share."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         share = await self.answer_share.get(user.identifier, request.match_info["share"])
         return web.json_response(received_document(share))
 
     async def accept(self, request: web.Request) -> web.Response:
         """Accept a received share."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         share = await self.answer_share.accept(user.identifier, request.match_info["share"])
         return web.json_response(received_document(share))
 
     async def decline(self, request: web.Request) -> web.Response:
         """Decline a received share, or give it back."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         share = await self.answer_share.decline(user.identifier, request.match_info["share"])
         return web.json_response(received_document(share))
 
     async def own_files(self, request: web.Request) -> web.StreamResponse:
         """List, read, write or remove the user's own files."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         return await _files(request, self.storages.as_user(user), "")
 
     async def received_files(self, request: web.Request) -> web.StreamResponse:
         """List, read, write or remove files of a received share."""
-        user = await self.gate.basic(request)
+        user = await self.parts.user(request)
         share = await self.answer_share.get(user.identifier, request.match_info["share"])
         return await _files(request, await self.use_remote.open(user, share), share.name)
 

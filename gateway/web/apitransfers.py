@@ -11,10 +11,9 @@ from gateway.errors import Fault, GatewayError, Kind
 from gateway.flows.transfer import TransferDraft, Transfers
 from gateway.model.resource import ResourcePath
 from gateway.model.transfer import Batch, Conflict, ItemState, Transfer
-from gateway.web.apiparts import ApiParts
+from gateway.web.apiparts import PAGE_SIZE, ApiParts
 from gateway.web.doors import Door
 
-PAGE_SIZE = 100
 BATCHES_PER_PAGE = 20
 _MEMBERS = frozenset({"share", "path", "to", "name", "conflict"})
 

@@ -34,7 +34,7 @@ class UiDoors:
     def __init__(self, *, api: ApiDoors, provider_name: str) -> None:
         self._authority = api.authority
         self._provider_name = provider_name
-        self._pages = pages = Pages(gate=api.gate, prefix=api.prefix)
+        self._pages = pages = Pages(gate=api.parts.gate, prefix=api.parts.prefix)
         self._files = FilePages(
             pages=pages, storages=api.storages, answer_share=api.answer_share, use_remote=api.use_remote
         )
@@ -46,7 +46,7 @@ class UiDoors:
             answer_share=api.answer_share,
             sent=api.sent,
             received=api.received,
-            now=api.gate.now,
+            now=api.parts.gate.now,
         )
 
     @property

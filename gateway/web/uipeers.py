@@ -16,8 +16,7 @@ from gateway.errors import GatewayError, Kind
 from gateway.flows.peer_admin import PeerAdmin
 from gateway.model.address import Host
 from gateway.model.peer import Peer, Trust
-from gateway.web.aio import admit_later
-from gateway.web.doors import Door, Handler, Lock, Style
+from gateway.web.doors import Door, Handler, Lock
 from gateway.web.pages import Pages, Visitor
 from gateway.web.peerwords import row_of, signature_words
 from gateway.web.status import http_status
@@ -56,16 +55,7 @@ class PeerPages:
         )
 
     def _door(self, method: str, path: str, about: str, handler: Handler) -> Door:
-        return Door(
-            name="ui",
-            method=method,
-            path=f"{self.pages.root}/peers{path}",
-            lock=Lock.ADMIN,
-            style=Style.PAGE,
-            about=about,
-            handler=handler,
-            expect_handler=admit_later,
-        )
+        return self.pages.door(method, f"/peers{path}", about, handler, Lock.ADMIN)
 
     async def list_page(self, request: web.Request) -> web.Response:
         """List peers, newest first, or lead to the one that was looked for."""

@@ -45,6 +45,7 @@ from gateway.model.share import AccessType, Permission, ReceivedShare, WebdavOff
 from gateway.peers.answer import Answer
 from gateway.store.tables import CONTACTS, KNOWN_USERS, RECEIVED_SHARES, SENT_SHARES, SESSIONS
 from gateway.web.api import ApiDoors
+from gateway.web.apiparts import ApiParts
 from gateway.web.doors import mount
 from gateway.web.middleware import stamp, watch
 from gateway.web.ui import UiDoors
@@ -229,7 +230,7 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
         max_seconds=7200,
     )
     api = ApiDoors(
-        gate=gate,
+        parts=ApiParts(gate=gate, prefix=prefix, max_bytes=64 * 1024, json_depth=32),
         storages=near,
         send_share=SendShare(
             ssh_address=None,
@@ -261,9 +262,6 @@ async def user_app(store, folder, *, prefix="/ocm", host="127.0.0.1", failures=1
         sent=sent,
         received=received,
         authority=authority,
-        prefix=prefix,
-        max_bytes=64 * 1024,
-        json_depth=32,
     )
     app = web.Application(middlewares=[watch(Metrics())], client_max_size=1024)
     app.on_response_prepare.append(stamp)
